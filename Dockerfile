@@ -1,0 +1,37 @@
+# Gateway and operator, one image with two commands: `python -m labeltask_gateway` and `python -m labeltask_operator`.
+# Build: docker build -t labeltask .
+# BASE_IMAGE is any Debian bookworm with Python 3.11 or later; all stages share it, so the environment built in one
+# works in another.
+ARG BASE_IMAGE=docker.io/library/python:3.13-slim-bookworm
+
+# Locked requirements, every file checked by hash.
+FROM ${BASE_IMAGE} AS requirements
+COPY requirements/control.txt /build/requirements.txt
+RUN python3 -m venv /opt/labeltask \
+ && /opt/labeltask/bin/python -m pip install --no-cache-dir --require-hashes -r /build/requirements.txt
+
+# The project's own wheel; from here on no step needs the network.
+FROM ${BASE_IMAGE} AS wheel
+COPY requirements/build.txt /build/requirements.txt
+RUN python3 -m venv /build/tools \
+ && /build/tools/bin/python -m pip install --no-cache-dir --require-hashes -r /build/requirements.txt
+WORKDIR /build/source
+COPY pyproject.toml README.md LICENSE ./
+COPY api/ api/
+COPY operator/ operator/
+COPY worker_image/ worker_image/
+RUN /build/tools/bin/python -m hatchling build --target wheel --directory /build/wheel
+
+FROM ${BASE_IMAGE}
+COPY --from=requirements /opt/labeltask /opt/labeltask
+# A layer of its own: a change of code ships a few hundred kilobytes.
+RUN --mount=type=bind,from=wheel,source=/build/wheel,target=/build/wheel \
+    /opt/labeltask/bin/python -m pip install --no-cache-dir --no-index --no-deps /build/wheel/*.whl
+# PYTHONSAFEPATH: the working folder must not come before the standard library.
+ENV PATH=/opt/labeltask/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
+    PYTHONSAFEPATH=1 \
+    PYTHONUNBUFFERED=1 \
+    PYTHONDONTWRITEBYTECODE=1
+USER 65532:65532
+WORKDIR /
+CMD ["python", "-m", "labeltask_gateway"]

@@ -1,0 +1,47 @@
+"""The kind configuration: how many nodes, of which image, and which of their ports this machine can reach.
+
+Written as JSON, which kind reads as the YAML that it also is.
+"""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+CLUSTER_NAME = "labeltask"
+
+
+@dataclass(frozen=True)
+class PortMapping:
+    """A NodePort of the cluster, reachable at a port of 127.0.0.1."""
+
+    node_port: int
+    host_port: int
+
+
+DEMO_GATEWAY = PortMapping(node_port=30080, host_port=18080)
+TEST_GATEWAY = PortMapping(node_port=30081, host_port=18081)
+DATABASE = PortMapping(node_port=30306, host_port=13306)
+PORT_MAPPINGS = (DEMO_GATEWAY, TEST_GATEWAY, DATABASE)
+
+
+def render_kind_config(node_count: int, image: str) -> str:
+    """Return the configuration of one control plane node and node_count - 1 workers."""
+    if node_count < 1:
+        raise ValueError(f"a cluster needs at least one node, not {node_count}")
+    control_plane: dict[str, Any] = {
+        "role": "control-plane",
+        "image": image,
+        # A NodePort answers on every node, so the ports of one node are enough.
+        "extraPortMappings": [
+            {"containerPort": mapping.node_port, "hostPort": mapping.host_port, "listenAddress": "127.0.0.1"}
+            for mapping in PORT_MAPPINGS
+        ],
+    }
+    workers = [{"role": "worker", "image": image} for _ in range(node_count - 1)]
+    config = {
+        "kind": "Cluster",
+        "apiVersion": "kind.x-k8s.io/v1alpha4",
+        "name": CLUSTER_NAME,
+        "nodes": [control_plane, *workers],
+    }
+    return json.dumps(config, indent=2) + "\n"
