@@ -10,8 +10,8 @@ COPY requirements/control.txt /build/requirements.txt
 RUN python3 -m venv /opt/labeltask \
  && /opt/labeltask/bin/python -m pip install --no-cache-dir --require-hashes -r /build/requirements.txt
 
-# The project's own wheel; from here on no step needs the network.
-FROM ${BASE_IMAGE} AS wheel
+# The project's own code, installed from its wheel at the path where it will run; no network after the first step.
+FROM ${BASE_IMAGE} AS code
 COPY requirements/build.txt /build/requirements.txt
 RUN python3 -m venv /build/tools \
  && /build/tools/bin/python -m pip install --no-cache-dir --require-hashes -r /build/requirements.txt
@@ -20,13 +20,15 @@ COPY pyproject.toml README.md LICENSE ./
 COPY api/ api/
 COPY operator/ operator/
 COPY worker_image/ worker_image/
-RUN /build/tools/bin/python -m hatchling build --target wheel --directory /build/wheel
+RUN python3 -m venv --without-pip /opt/labeltask \
+ && /build/tools/bin/python -m hatchling build --target wheel --directory /build/wheel \
+ && /build/tools/bin/python -m pip --python /opt/labeltask/bin/python install \
+      --no-cache-dir --no-index --no-deps /build/wheel/*.whl
 
 FROM ${BASE_IMAGE}
 COPY --from=requirements /opt/labeltask /opt/labeltask
 # A layer of its own: a change of code ships a few hundred kilobytes.
-RUN --mount=type=bind,from=wheel,source=/build/wheel,target=/build/wheel \
-    /opt/labeltask/bin/python -m pip install --no-cache-dir --no-index --no-deps /build/wheel/*.whl
+COPY --from=code /opt/labeltask/lib/ /opt/labeltask/lib/
 # PYTHONSAFEPATH: the working folder must not come before the standard library.
 ENV PATH=/opt/labeltask/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
     PYTHONSAFEPATH=1 \
