@@ -16,6 +16,14 @@ _MESSAGES = {
     "missing": "is missing",
     "extra_forbidden": "is no known key; known are host, port, user, password, db, charset",
 }
+_WANTED = {
+    "host": "must be a host name or an IP address, without scheme, port or path",
+    "port": "must be a number from 1 to 65535",
+    "user": "must be 1 to 128 printable characters",
+    "password": "must be text that UTF-8 can carry",
+    "db": "must be the name of a schema, 64 characters at most",
+    "charset": "must be the name of a character set",
+}
 
 
 class Connection(BaseModel):
@@ -35,14 +43,14 @@ class Connection(BaseModel):
     @classmethod
     def _is_host(cls, value: str) -> str:
         if not _HOST.fullmatch(value):
-            raise ValueError("must be a host name or an IP address, without scheme, port or path")
+            raise ValueError("host")
         return value
 
     @field_validator("user")
     @classmethod
     def _is_user(cls, value: str) -> str:
         if not value.isprintable():
-            raise ValueError("must hold printable characters only")
+            raise ValueError("user")
         return value
 
     @field_validator("password")
@@ -51,7 +59,7 @@ class Connection(BaseModel):
         try:
             value.get_secret_value().encode()
         except UnicodeEncodeError:
-            raise ValueError("must be text that UTF-8 can carry") from None
+            raise ValueError("password") from None
         return value
 
     @property
@@ -89,7 +97,7 @@ def parse_connection(value: object, field: str = "SITE_CONFIG") -> Connection:
             [
                 Problem(
                     strict_json.shown(pointer(field, *item["loc"])),
-                    _MESSAGES.get(item["type"], item["msg"].removeprefix("Value error, ").lower()),
+                    _MESSAGES.get(item["type"]) or _WANTED[str(item["loc"][0])] if item["loc"] else "is no JSON text",
                 )
                 for item in found
             ]

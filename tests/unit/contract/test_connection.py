@@ -1,0 +1,68 @@
+import json
+
+import pytest
+
+from labeltask_contract.connection import load_connection, parse_connection
+from labeltask_contract.errors import InvalidTask
+
+CANARY = "hunter2-canary"
+WHOLE = {"host": "db.example", "port": 3306, "user": "label", "password": CANARY, "db": "wh", "charset": "utf8"}
+
+
+def test_a_connection_survives_the_way_through_its_secret() -> None:
+    password = "p@ss:/%#?'\"\\密"
+    connection = parse_connection({**WHOLE, "password": password})
+    again = load_connection(connection.to_json())
+    assert again == connection
+    assert again.password.get_secret_value() == password
+
+
+def test_a_port_written_as_digits_is_a_port() -> None:
+    assert parse_connection({**WHOLE, "port": "3306"}).port == 3306
+
+
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        ({"port": "33o6"}, "/SITE_CONFIG/port: must be a number from 1 to 65535"),
+        ({"port": 0}, "/SITE_CONFIG/port: must be a number from 1 to 65535"),
+        ({"host": "mysql://db"}, "/SITE_CONFIG/host: must be a host name or an IP address"),
+        ({"host": "db/../x"}, "/SITE_CONFIG/host: must be a host name or an IP address"),
+        ({"host": ""}, "/SITE_CONFIG/host: "),
+        ({"user": "a\nb"}, "/SITE_CONFIG/user: must be 1 to 128 printable characters"),
+        ({"password": "\ud83d"}, "/SITE_CONFIG/password: must be text that UTF-8 can carry"),
+        ({"password": 7}, "/SITE_CONFIG/password: "),
+        ({"unix_socket": "/run/x"}, "/SITE_CONFIG/unix_socket: is no known key; known are host, port"),
+        ({"local_infile": 1}, "/SITE_CONFIG/local_infile: is no known key"),
+        ({"\ud83d": 1}, "/SITE_CONFIG: is no JSON text"),
+    ],
+)
+def test_a_wrong_key_is_named_and_the_password_never_shown(change: dict[str, object], text: str) -> None:
+    with pytest.raises(InvalidTask) as caught:
+        parse_connection({**WHOLE, **change})
+    assert text in str(caught.value)
+    assert CANARY not in repr(caught.value)
+    str(caught.value).encode()
+
+
+def test_a_missing_key_is_named_without_showing_its_neighbours() -> None:
+    with pytest.raises(InvalidTask) as caught:
+        parse_connection({key: value for key, value in WHOLE.items() if key != "port"})
+    assert str(caught.value) == "/SITE_CONFIG/port: is missing"
+
+
+def test_what_is_no_object_is_refused() -> None:
+    with pytest.raises(InvalidTask, match="must be an object with host, port, user and password"):
+        parse_connection("db:3306")
+
+
+def test_neither_repr_nor_key_shows_the_password() -> None:
+    connection = parse_connection(WHOLE)
+    assert CANARY not in repr(connection)
+    assert CANARY not in str(connection)
+    assert connection.key == "label@db.example:3306"
+    assert CANARY not in json.dumps(connection.model_dump(mode="json"))
+
+
+def test_an_ipv6_address_is_shown_in_brackets() -> None:
+    assert parse_connection({**WHOLE, "host": "2001:db8::1"}).address == "[2001:db8::1]:3306"
