@@ -20,6 +20,8 @@ def render_containers_conf(machine: Machine) -> str:
         lines.append(f'default_ulimits = ["nofile={open_files}:{open_files}", "nproc={processes}:{processes}"]')
     # runc, for Debian's crun refuses machines whose cgroups are v1 and v2 at once.
     lines += ["[engine]", 'runtime = "runc"', f'tmp_dir = "{RUN_DIRECTORY}/libpod"']
+    # A node holds nothing worth a tidy end; podman would wait ten seconds for one.
+    lines.append("stop_timeout = 1")
     if not machine.systemd_runs:
         lines += ['cgroup_manager = "cgroupfs"', 'events_logger = "file"']
     # netavark, for nodes find each other by name and the older backend has no DNS for that.

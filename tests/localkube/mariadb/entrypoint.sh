@@ -13,10 +13,13 @@ value() {
 # quoted TEXT: print it as an SQL string.
 quoted() { printf "'%s'" "$(printf '%s' "$1" | sed -e 's/\\/\\\\/g' -e "s/'/''/g")"; }
 
+# `echo` would read backslashes as escapes.
+say() { printf '%s\n' "$1"; }
+
 root_password=$(value MYSQL_ROOT_PASSWORD)
 user=$(value MYSQL_USER)
 password=$(value MYSQL_PASSWORD)
-[ -n "$root_password" ] || { echo "entrypoint: set MYSQL_ROOT_PASSWORD or MYSQL_ROOT_PASSWORD_FILE" >&2; exit 64; }
+[ -n "$root_password" ] || { say "entrypoint: set MYSQL_ROOT_PASSWORD or MYSQL_ROOT_PASSWORD_FILE" >&2; exit 64; }
 
 if [ ! -d /var/lib/mysql/mysql ]; then
   mariadb-install-db --datadir=/var/lib/mysql --auth-root-authentication-method=normal --skip-test-db --skip-log-bin >&2
@@ -27,17 +30,17 @@ users=/run/mysqld/users.sql
 umask 077
 {
   for host in localhost %; do
-    echo "CREATE USER IF NOT EXISTS 'root'@'$host';"
-    echo "ALTER USER 'root'@'$host' IDENTIFIED BY $(quoted "$root_password");"
-    echo "GRANT ALL ON *.* TO 'root'@'$host' WITH GRANT OPTION;"
+    say "CREATE USER IF NOT EXISTS 'root'@'$host';"
+    say "ALTER USER 'root'@'$host' IDENTIFIED BY $(quoted "$root_password");"
+    say "GRANT ALL ON *.* TO 'root'@'$host' WITH GRANT OPTION;"
   done
   if [ -n "${MYSQL_DATABASE:-}" ]; then
-    echo "CREATE DATABASE IF NOT EXISTS \`$MYSQL_DATABASE\`;"
+    say "CREATE DATABASE IF NOT EXISTS \`$MYSQL_DATABASE\`;"
   fi
   if [ -n "$user" ]; then
-    echo "CREATE USER IF NOT EXISTS $(quoted "$user")@'%';"
-    echo "ALTER USER $(quoted "$user")@'%' IDENTIFIED BY $(quoted "$password");"
-    [ -z "${MYSQL_DATABASE:-}" ] || echo "GRANT ALL ON \`$MYSQL_DATABASE\`.* TO $(quoted "$user")@'%';"
+    say "CREATE USER IF NOT EXISTS $(quoted "$user")@'%';"
+    say "ALTER USER $(quoted "$user")@'%' IDENTIFIED BY $(quoted "$password");"
+    [ -z "${MYSQL_DATABASE:-}" ] || say "GRANT ALL ON \`$MYSQL_DATABASE\`.* TO $(quoted "$user")@'%';"
   fi
 } > "$users"
 
