@@ -1,0 +1,37 @@
+"""Documentation that a test keeps true."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from labeltask_contract.reasons import FACTS, Reason
+
+ROOT = Path(__file__).parents[2]
+FAILURES = (ROOT / "docs" / "failure-reasons.md").read_text()
+
+
+def test_every_failure_reason_has_its_paragraph_in_the_order_of_the_list() -> None:
+    assert re.findall(r"^## (\w+)$", FAILURES, re.MULTILINE) == [str(reason) for reason in Reason]
+
+
+@pytest.mark.parametrize("reason", [reason for reason in Reason if FACTS[reason].exit_code is not None])
+def test_a_reason_of_the_worker_names_its_exit_code(reason: Reason) -> None:
+    paragraph = FAILURES.split(f"## {reason}\n")[1]
+    assert paragraph.lstrip().startswith(f"Exit code {FACTS[reason].exit_code}.")
+
+
+def local_links() -> list[tuple[Path, str]]:
+    pages = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]
+    links = ((page, link) for page in pages for link in re.findall(r"\]\(([^)\s]+)\)", page.read_text()))
+    return [(page, link) for page, link in links if "://" not in link]
+
+
+@pytest.mark.parametrize(("page", "link"), local_links(), ids=lambda value: getattr(value, "name", value))
+def test_a_link_between_pages_leads_somewhere(page: Path, link: str) -> None:
+    target, _, anchor = link.partition("#")
+    path = (page.parent / target) if target else page
+    assert path.exists()
+    if anchor:
+        headings = re.findall(r"^#+ (.+)$", path.read_text(), re.MULTILINE)
+        assert anchor in [re.sub(r"[^\w\- ]", "", heading).strip().lower().replace(" ", "-") for heading in headings]
