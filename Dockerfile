@@ -4,17 +4,17 @@
 # works in another.
 ARG BASE_IMAGE=docker.io/library/python:3.13-slim-bookworm
 
-# Locked requirements, every file checked by hash.
+# Locked requirements, every file checked by hash. The environment has no pip of its own, so the image has none to run.
 FROM ${BASE_IMAGE} AS requirements
 COPY requirements/control.txt /build/requirements.txt
-RUN python3 -m venv /opt/labeltask \
- && /opt/labeltask/bin/python -m pip install --no-cache-dir --require-hashes -r /build/requirements.txt
+RUN python3 -m venv --without-pip /opt/labeltask \
+ && python3 -m pip --python /opt/labeltask/bin/python install --no-cache-dir --require-hashes -r /build/requirements.txt
 
 # The project's own code, installed from its wheel at the path where it will run; no network after the first step.
 FROM ${BASE_IMAGE} AS code
 COPY requirements/build.txt /build/requirements.txt
-RUN python3 -m venv /build/tools \
- && /build/tools/bin/python -m pip install --no-cache-dir --require-hashes -r /build/requirements.txt
+RUN python3 -m venv --without-pip /build/tools \
+ && python3 -m pip --python /build/tools/bin/python install --no-cache-dir --require-hashes -r /build/requirements.txt
 WORKDIR /build/source
 COPY pyproject.toml README.md LICENSE ./
 COPY api/ api/
@@ -22,7 +22,7 @@ COPY operator/ operator/
 COPY worker_image/ worker_image/
 RUN python3 -m venv --without-pip /opt/labeltask \
  && /build/tools/bin/python -m hatchling build --target wheel --directory /build/wheel \
- && /build/tools/bin/python -m pip --python /opt/labeltask/bin/python install \
+ && python3 -m pip --python /opt/labeltask/bin/python install \
       --no-cache-dir --no-index --no-deps /build/wheel/*.whl
 
 FROM ${BASE_IMAGE}
