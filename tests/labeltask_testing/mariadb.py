@@ -1,0 +1,171 @@
+"""A private MariaDB for tests: own data folder, own port on 127.0.0.1, ended with the test run.
+
+Input: the installed server programs (Debian package ``mariadb-server-core``); nothing is downloaded or configured
+outside the temporary folder. :class:`Server` can be killed and started again, which the fault tests do.
+"""
+
+import os
+import pwd
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pymysql
+
+PASSWORD = "p@ss:/%#canary-密"
+"""Of the test account. Whatever prints it fails the canary test."""
+USER = "labeltask"
+
+_STARTED_WITHIN_SECONDS = 60
+
+
+@dataclass
+class Server:
+    """One MariaDB server. ``address`` is fixed over restarts."""
+
+    folder: Path
+    port: int
+    options: tuple[str, ...] = ()
+    process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
+    host: str = "127.0.0.1"
+
+    def start(self) -> None:
+        """Start the server and return when it answers."""
+        log = (self.folder / "server.log").open("ab")
+        with log:
+            self.process = subprocess.Popen(
+                [
+                    _program("mariadbd"),
+                    "--no-defaults",
+                    f"--datadir={self.folder / 'data'}",
+                    f"--socket={self.folder / 'server.sock'}",
+                    f"--pid-file={self.folder / 'server.pid'}",
+                    f"--bind-address={self.host}",
+                    f"--port={self.port}",
+                    "--skip-name-resolve",
+                    "--character-set-server=utf8mb4",
+                    # Not utf8mb4_bin: what depends on the server's collation shall show itself.
+                    "--collation-server=utf8mb4_general_ci",
+                    "--innodb-buffer-pool-size=256M",
+                    "--innodb-log-file-size=64M",
+                    "--innodb-flush-log-at-trx-commit=2",
+                    "--max-connections=200",
+                    f"--init-file={self.folder / 'users.sql'}",
+                    *_as_mysql(),
+                    *self.options,
+                ],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
+        deadline = time.monotonic() + _STARTED_WITHIN_SECONDS
+        while True:
+            try:
+                self.admin().close()
+            except pymysql.err.OperationalError:
+                if self.process.poll() is not None or time.monotonic() > deadline:
+                    raise RuntimeError(f"MariaDB did not start:\n{self.log_text()[-4000:]}") from None
+                time.sleep(0.05)
+            else:
+                return
+
+    def kill(self) -> None:
+        """End the server as a power cut would."""
+        assert self.process is not None
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait()
+
+    def stop(self) -> None:
+        """End the server by its own process id."""
+        if self.process is None or self.process.poll() is not None:
+            return
+        self.process.terminate()
+        try:
+            self.process.wait(30)
+        except subprocess.TimeoutExpired:
+            self.kill()
+
+    def log_text(self) -> str:
+        """Return what the server logged so far."""
+        return (self.folder / "server.log").read_text(errors="replace")
+
+    def admin(self) -> "pymysql.Connection[Any]":
+        """Return a connection with every right, autocommit on."""
+        return pymysql.connect(unix_socket=str(self.folder / "server.sock"), user="root", autocommit=True)
+
+    def site_config(self, **changes: object) -> dict[str, object]:
+        """Return the test account as callers send it in SITE_CONFIG."""
+        return {"host": self.host, "port": self.port, "user": USER, "password": PASSWORD, **changes}
+
+    def execute(self, *statements: str) -> list[tuple[Any, ...]]:
+        """Run statements with every right; return the rows of the last one."""
+        with self.admin() as db, db.cursor() as cursor:
+            for statement in statements:
+                cursor.execute(statement)
+            return list(cursor.fetchall())
+
+
+@contextmanager
+def running_server(folder: Path, *options: str) -> Iterator[Server]:
+    """Yield a running server whose data lives in ``folder``; it is stopped at the end, the folder stays."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "users.sql").write_text(
+        f"CREATE USER IF NOT EXISTS '{USER}'@'%' IDENTIFIED BY '{PASSWORD}';\n"
+        f"GRANT ALL ON *.* TO '{USER}'@'%';\nDELETE FROM mysql.global_priv WHERE User = '';\nFLUSH PRIVILEGES;\n"
+    )
+    _install(folder)
+    server = Server(folder, _free_port(), options)
+    try:
+        server.start()
+        yield server
+    finally:
+        server.stop()
+
+
+def _install(folder: Path) -> None:
+    if os.geteuid() == 0:
+        # mariadbd refuses to run as root; the folders above must let its account through.
+        account = pwd.getpwnam("mysql")
+        os.chown(folder, account.pw_uid, account.pw_gid)
+        for above in folder.parents:
+            if above.stat().st_uid == 0 and str(above).startswith("/tmp/"):
+                above.chmod(above.stat().st_mode | 0o011)
+    subprocess.run(
+        [
+            _program("mariadb-install-db"),
+            "--no-defaults",
+            f"--datadir={folder / 'data'}",
+            "--auth-root-authentication-method=normal",
+            "--skip-test-db",
+            "--skip-log-bin",
+            *_as_mysql(),
+        ],
+        check=True,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+    )
+
+
+def _as_mysql() -> list[str]:
+    return ["--user=mysql"] if os.geteuid() == 0 else []
+
+
+def _program(name: str) -> str:
+    found = shutil.which(name, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
+    if found is None:
+        raise RuntimeError(f"{name} is not installed; the database tests need the package mariadb-server-core")
+    return found
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
