@@ -7,6 +7,8 @@ Entries are built beside the cache and moved in by rename, so an interrupted bui
 import fcntl
 import hashlib
 import os
+import shutil
+import subprocess
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -65,4 +67,14 @@ def exclusive_lock() -> Iterator[None]:
 
             say("another localkube is at work on this machine: waiting for it to finish")
             fcntl.flock(lock_file, fcntl.LOCK_EX)
+        _clear_scratch(directory / "scratch")
         yield
+
+
+def _clear_scratch(scratch: Path) -> None:
+    """Remove what a killed run left behind: only the holder of the lock has anything there."""
+    mounts = [line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()]
+    for mount in reversed([mount for mount in mounts if mount.startswith(f"{scratch}/")]):
+        # debootstrap mounts /proc into its root; no file below a mount may be taken for one of ours.
+        subprocess.run(["umount", mount], check=True)
+    shutil.rmtree(scratch, ignore_errors=True)
