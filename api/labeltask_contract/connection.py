@@ -46,6 +46,14 @@ class Connection(BaseModel):
             raise ValueError("host")
         return value
 
+    @field_validator("port", mode="before")
+    @classmethod
+    def _is_port(cls, value: object) -> object:
+        # pydantic takes true for 1 and 3306.0 for 3306.
+        if isinstance(value, bool | float):
+            raise ValueError("port")  # noqa: TRY004 - pydantic reports a ValueError only
+        return value
+
     @field_validator("user")
     @classmethod
     def _is_user(cls, value: str) -> str:

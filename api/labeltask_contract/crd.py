@@ -62,6 +62,8 @@ def build_crd() -> dict[str, Any]:
                         {"jsonPath": ".spec.queue"},
                         {"jsonPath": ".spec.modelType"},
                         {"jsonPath": ".status.stat"},
+                        # A task made with kubectl is found by its id so; its name is another.
+                        {"jsonPath": ".status.taskId"},
                     ],
                     "additionalPrinterColumns": _printer_columns(),
                     "schema": {"openAPIV3Schema": _root_schema()},

@@ -25,6 +25,8 @@ def test_a_port_written_as_digits_is_a_port() -> None:
     ("change", "text"),
     [
         ({"port": "33o6"}, "/SITE_CONFIG/port: must be a number from 1 to 65535"),
+        ({"port": True}, "/SITE_CONFIG/port: must be a number from 1 to 65535"),
+        ({"port": 3306.0}, "/SITE_CONFIG/port: must be a number from 1 to 65535"),
         ({"port": 0}, "/SITE_CONFIG/port: must be a number from 1 to 65535"),
         ({"host": "mysql://db"}, "/SITE_CONFIG/host: must be a host name or an IP address"),
         ({"host": "db/../x"}, "/SITE_CONFIG/host: must be a host name or an IP address"),
