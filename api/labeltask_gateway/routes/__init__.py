@@ -1,0 +1,1 @@
+"""Paths and nothing else: each route calls one method and wraps its answer."""

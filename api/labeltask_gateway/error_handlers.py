@@ -1,0 +1,95 @@
+"""Error class -> HTTP status and body, in one table. Every refusal is an envelope; none repeats what was sent."""
+
+from collections.abc import Sequence
+
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from labeltask_contract.errors import InvalidTask, LabelTaskError, Problem, pointer
+from labeltask_gateway import errors
+from labeltask_gateway.responses import ErrorDetail, ErrorEnvelope
+
+STATUS: dict[type[LabelTaskError], int] = {
+    InvalidTask: 400,
+    errors.NoSuchTask: 404,
+    errors.BodyTooSlow: 408,
+    errors.TaskEnded: 409,
+    errors.BodyTooLarge: 413,
+    errors.PatternTooLarge: 413,
+    errors.UnsupportedMediaType: 415,
+    errors.ClusterRefused: 500,
+    errors.ClusterUnavailable: 503,
+    errors.HistoryUnavailable: 503,
+}
+
+RETRY_AFTER_SECONDS = 5
+MAX_SHOWN_PROBLEMS = 50
+
+_HTTP_MESSAGES = {
+    404: "there is nothing at this path: /openapi.json lists the paths, and a task's id is 32 hexadecimal digits",
+    405: "this path does not take this method; the header Allow says which it takes",
+}
+
+_log = structlog.stdlib.get_logger(__name__)
+
+
+def add_error_handlers(app: FastAPI) -> None:
+    """Have ``app`` answer every error with an envelope."""
+    app.add_exception_handler(LabelTaskError, _on_labeltask_error)
+    app.add_exception_handler(RequestValidationError, _on_validation_error)
+    app.add_exception_handler(HTTPException, _on_http_error)
+
+
+def internal_error(request_id: str) -> Response:
+    """Return the answer to what nobody foresaw: it says nothing but where to look."""
+    message = "a fault inside the gateway; its log has the details under this request id"
+    return _envelope(500, message, (), request_id)
+
+
+def _on_labeltask_error(request: Request, error: Exception) -> Response:
+    status = next((code for kind, code in STATUS.items() if isinstance(error, kind)), None)
+    if status is None:
+        _log.error("error_without_status", error=type(error).__name__)
+        return internal_error(request.state.request_id)
+    if isinstance(error, errors.ClusterRefused):
+        _log.error("cluster_refused", cause=error.cause)
+    problems: Sequence[Problem] = ()
+    if isinstance(error, InvalidTask):
+        problems = error.problems
+    elif isinstance(error, errors.PatternTooLarge):
+        problems = (Problem(pointer("PATTERN"), str(error)),)
+    message = _sentence(problems) if problems else str(error)
+    headers = {"Retry-After": str(RETRY_AFTER_SECONDS)} if status == 503 else {}
+    return _envelope(status, message, problems, request.state.request_id, headers)
+
+
+def _on_validation_error(request: Request, error: Exception) -> Response:
+    """Answer a wrong query parameter. Pydantic's own texts would repeat the input."""
+    found = error.errors() if isinstance(error, RequestValidationError) else ()
+    problems = [Problem(pointer(*item["loc"]), str(item["msg"])) for item in found]
+    return _envelope(400, _sentence(problems), problems, request.state.request_id)
+
+
+def _on_http_error(request: Request, error: Exception) -> Response:
+    status = error.status_code if isinstance(error, HTTPException) else 500
+    headers = dict(error.headers or {}) if isinstance(error, HTTPException) else {}
+    message = _HTTP_MESSAGES.get(status, "the request can't be served")
+    return _envelope(status, message, (), request.state.request_id, headers)
+
+
+def _sentence(problems: Sequence[Problem]) -> str:
+    shown = "; ".join(str(problem) for problem in problems[:MAX_SHOWN_PROBLEMS])
+    more = len(problems) - MAX_SHOWN_PROBLEMS
+    return f"{shown}; and {more} more" if more > 0 else shown
+
+
+def _envelope(
+    status: int, message: str, problems: Sequence[Problem], request_id: str, headers: dict[str, str] | None = None
+) -> Response:
+    details = tuple(ErrorDetail(pointer=p.pointer, message=p.message) for p in problems[:MAX_SHOWN_PROBLEMS])
+    body = ErrorEnvelope(error_code=status, error_message=message, errors=details, request_id=request_id)
+    return JSONResponse(body.model_dump(mode="json"), status, headers)

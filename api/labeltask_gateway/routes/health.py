@@ -1,0 +1,30 @@
+"""Probes: alive as long as the event loop turns, ready as long as the API server answers."""
+
+from fastapi import APIRouter
+from fastapi.responses import JSONResponse
+
+from labeltask_gateway.cluster import Cluster
+from labeltask_gateway.responses import ErrorEnvelope, MessageEnvelope
+
+_OK = {"error_code": 200, "error_message": "OK"}
+
+
+def build_health_router(cluster: Cluster) -> APIRouter:
+    """Return the routes of both probes."""
+    router = APIRouter(tags=["health"])
+
+    # On the event loop: threads that wait for a dead API server must not make the process look dead.
+    @router.get("/healthz", operation_id="health", response_model=MessageEnvelope)
+    async def health() -> JSONResponse:
+        """Tell that the process is alive."""
+        return JSONResponse(_OK)
+
+    @router.get(
+        "/readyz", operation_id="ready", response_model=MessageEnvelope, responses={503: {"model": ErrorEnvelope}}
+    )
+    def ready() -> JSONResponse:
+        """Tell whether the Kubernetes API server answers."""
+        cluster.check_reachable()
+        return JSONResponse(_OK)
+
+    return router
