@@ -73,6 +73,8 @@ def exclusive_lock() -> Iterator[None]:
 
 def _clear_scratch(scratch: Path) -> None:
     """Remove what a killed run left behind: only the holder of the lock has anything there."""
+    if not scratch.exists():
+        return
     mounts = [line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()]
     for mount in reversed([mount for mount in mounts if mount.startswith(f"{scratch}/")]):
         # debootstrap mounts /proc into its root; no file below a mount may be taken for one of ours.

@@ -25,7 +25,7 @@ def ensure_host_packages() -> None:
         run("apt-get update", ["apt-get", "update"], environment=environment, timeout_seconds=600)
         run(
             "apt-get install",
-            ["apt-get", "install", "--yes", "--no-install-recommends", *missing],
+            ["apt-get", "-o", "DPkg::Lock::Timeout=600", "install", "--yes", "--no-install-recommends", *missing],
             environment=environment,
             timeout_seconds=900,
         )

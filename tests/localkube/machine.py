@@ -29,12 +29,14 @@ class Machine:
 @cache
 def observe_machine() -> Machine:
     """Look at the machine; asks Docker once a process."""
+    # Absent where Docker is the only choice anyway, such as on a Mac.
+    process_status = Path("/proc/self/status")
     return Machine(
         docker_answers=succeeds(["docker", "info"], timeout_seconds=15),
         is_root=os.geteuid() == 0,
         has_apt=shutil.which("apt-get") is not None,
         systemd_runs=Path("/run/systemd/system").is_dir(),
-        may_raise_limits=has_capability(Path("/proc/self/status").read_text(), CAP_SYS_RESOURCE),
+        may_raise_limits=process_status.exists() and has_capability(process_status.read_text(), CAP_SYS_RESOURCE),
         open_files_limit=resource.getrlimit(resource.RLIMIT_NOFILE)[1],
         processes_limit=resource.getrlimit(resource.RLIMIT_NPROC)[1],
     )
