@@ -1,0 +1,379 @@
+"""One look at one task: observe, decide, act, tell. The only module that joins cluster, database and decision.
+
+Input: the key (name) of a LabelTask. Output: Jobs, ConfigMaps, ended rows, statuses. Everything here may be repeated
+and may be cut off anywhere: the next look begins from what is then true.
+"""
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import structlog
+
+from labeltask_contract.reasons import Reason
+from labeltask_contract.stat import Stat
+from labeltask_operator.cluster import ApiFailure, Cluster
+from labeltask_operator.job_outcome import Fault, JobPhase, job_phase
+from labeltask_operator.job_template import build_config_map, build_job
+from labeltask_operator.mirror import Mirror
+from labeltask_operator.queue_places import QueuePlaces
+from labeltask_operator.reconcile import Decision, Ending, Observation, Place, Step, decide, recorded_final
+from labeltask_operator.resolve import NotResolved, Resolution, resolve_connection, resolve_task
+from labeltask_operator.row_follower import RowFollower
+from labeltask_operator.settings import Settings
+from labeltask_operator.state_store import DatabaseTrouble, StateStore
+from labeltask_operator.status_fields import build_status, is_heartbeat_only, is_urgent, merge_patch
+from labeltask_operator.task_memory import PendingEnd, TaskMemory
+from labeltask_operator.views import JobView, TaskView
+from labeltask_store.state_table import StoredProgress
+
+_log = structlog.get_logger(__name__)
+_TRY_AGAIN_SECONDS = 10
+_HEARTBEAT_STATUS_SECONDS = 30
+
+
+def utc_now() -> datetime:
+    """Return this moment."""
+    return datetime.now(UTC)
+
+
+class Controller:
+    """All tasks of one namespace. :meth:`reconcile` is never called for one key by two threads at once."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        cluster: Cluster,
+        store: StateStore,
+        enqueue: Callable[[str], None],
+        now: Callable[[], datetime] = utc_now,
+    ) -> None:
+        self._settings = settings
+        self._cluster = cluster
+        self._store = store
+        self._enqueue = enqueue
+        self._now = now
+        self._lock = threading.Lock()
+        self._memories: dict[str, TaskMemory] = {}
+        self.mirror = Mirror()
+        self.places = QueuePlaces(settings.queue_limit)
+        self.rows = RowFollower(settings, store, enqueue, now)
+        self.resynced_at: datetime | None = None
+
+    def start(self) -> None:
+        """Learn what there is, and look at all of it: places are taken by what runs before anything new starts."""
+        self._list_all()
+        for view in self.mirror.tasks():
+            if recorded_final(view) or view.deleting:
+                continue
+            job = self.mirror.job(view.task_id)
+            if job_phase(job, view.uid) is JobPhase.ACTIVE:
+                self.places.hold(view)
+            elif not view.suspend:
+                self.places.enter(view)
+        for view in self.mirror.tasks():
+            self._enqueue(view.name)
+        self.resynced_at = self._now()
+
+    def resync(self) -> None:
+        """Compare the picture with full lists, and look at whatever a watch has missed, and at whoever waits."""
+        for key in self._list_all():
+            self._enqueue(key)
+        with self._lock:
+            live = set(self._memories)
+        for key in live:
+            if self.mirror.task(key) is None:
+                self._enqueue(key)
+        self._store.sweep()
+        self.resynced_at = self._now()
+
+    def _list_all(self) -> set[str]:
+        return (
+            self.mirror.resync_tasks(self._cluster.iter_tasks)
+            | self.mirror.resync_jobs(self._cluster.iter_jobs)
+            | self.mirror.resync_pods(self._cluster.iter_pods)
+        )
+
+    def poll(self) -> None:
+        """Read the rows of all running tasks, one query a database; those that changed are enqueued."""
+        with self._lock:
+            followed = [(key, memory) for key, memory in self._memories.items() if memory.follows]
+        self.rows.poll(followed)
+
+    def reconcile(self, key: str) -> float | None:
+        """Bring one task forward; return after how many seconds to look again, None if only when something happens."""
+        view = self.mirror.task(key)
+        with self._lock:
+            memory = self._memories.get(key)
+        if memory is not None and (view is None or view.uid != memory.uid):
+            self._forget(key, memory)
+            memory = None
+        if view is None:
+            return None
+        if recorded_final(view) and memory is None:
+            return self._reconcile_finished(view)
+        if memory is None:
+            memory = TaskMemory.of(view)
+            with self._lock:
+                self._memories[key] = memory
+        with structlog.contextvars.bound_contextvars(task_id=view.task_id, task=view.name):
+            return self._reconcile(view, memory)
+
+    def _reconcile_finished(self, view: TaskView) -> float | None:
+        """A finished task needs no memory: thousands of them may lie in the cluster."""
+        job = self.mirror.job(view.task_id)
+        seen = Observation(self._now(), view, None, job, (), TaskMemory.of(view).row, Place(None, 0))
+        decision = decide(seen, self._settings)
+        self._do(seen, decision)
+        return decision.recheck_seconds
+
+    def _reconcile(self, view: TaskView, memory: TaskMemory) -> float | None:
+        seen = self._observe(view, memory)
+        if seen is None:
+            return None
+        decision = decide(seen, self._settings)
+        if decision.ending is not None and not decision.ending.in_row:
+            row_before = memory.row
+            self._end_row(seen, decision.ending, memory)
+            if memory.row is not row_before and memory.row.final and memory.row.stat is not decision.ending.stat:
+                # The worker was faster: what the row says is how the task ended, everywhere.
+                seen = replace(seen, row=memory.row)
+                decision = decide(seen, self._settings)
+        decision, job = self._do(seen, decision)
+        if job is not seen.job:
+            seen = replace(seen, job=job)
+        if decision.ending is not None:
+            _log.info("the task has ended", stat=decision.ending.stat, reason=decision.ending.reason)
+        wait = None if decision.settled else self._tell(seen, decision, memory)
+        self._update_memory(seen, decision, memory)
+        rechecks = [seconds for seconds in (wait, decision.recheck_seconds) if seconds is not None]
+        return min(rechecks, default=None)
+
+    # -- observe -------------------------------------------------------------------------------------------------
+
+    def _observe(self, view: TaskView, memory: TaskMemory) -> Observation | None:
+        job = self.mirror.job(view.task_id)
+        done = recorded_final(view) or view.deleting
+        if job is None and view.status.get("jobName") and not done:
+            # "The Job is gone" ends a task, so it is not believed of a picture that may lag behind.
+            found = self._cluster.get_job(str(view.status["jobName"]))
+            if found is not None:
+                self.mirror.put_job(found)
+                job = JobView.of(found)
+        phase = job_phase(job, view.uid)
+        resolution: Resolution | NotResolved | None = None
+        if not done:
+            if phase is JobPhase.ABSENT and not view.status.get("jobName"):
+                resolution = self._resolve(view, memory)
+                if resolution is None:
+                    return None
+            else:
+                resolution = self._facts_again(view, memory)
+                self._find_connection(view, memory)
+            self._find_row(memory, fresh=phase in (JobPhase.COMPLETE, JobPhase.FAILED, JobPhase.ABSENT))
+        place = self._place(view, phase, resolution, done)
+        # Read last: what the mirror learned during the calls above counts.
+        pods = self.mirror.pods(view.task_id)
+        return Observation(self._now(), view, resolution, job, pods, memory.row, place)
+
+    def _resolve(self, view: TaskView, memory: TaskMemory) -> Resolution | NotResolved | None:
+        if memory.resolution is not None:
+            return memory.resolution
+        body = self._cluster.get_task(view.name)
+        if body is None or body["metadata"]["uid"] != view.uid:
+            return None
+        resolution = resolve_task(body, self._cluster, self._settings)
+        if isinstance(resolution, NotResolved):
+            # Its row can be ended all the same, where the connection is known.
+            self._find_connection(view, memory)
+            return resolution
+        config_map = self._cluster.ensure_config_map(build_config_map(view, resolution))
+        owners = config_map["metadata"].get("ownerReferences") or [{}]
+        if owners[0].get("uid") != view.uid:
+            message = f'ConfigMap "{view.task_id}" exists and belongs to somebody else; delete it'
+            return NotResolved(Reason.JOB_CONFLICT, message, waits=True)
+        memory.connection = resolution.connection
+        # The rules stand in the ConfigMap now; a thousand waiting tasks need not hold theirs in memory.
+        memory.resolution = replace(resolution, rules=replace(resolution.rules, packed=None))
+        return memory.resolution
+
+    def _facts_again(self, view: TaskView, memory: TaskMemory) -> Resolution | None:
+        """Learn the rules' facts of a task whose Job was created just before the operator was cut off."""
+        if memory.resolution is None and view.status.get("pattern") is None and memory.connection_tried_at is None:
+            found = self._resolve(view, memory)
+            return found if isinstance(found, Resolution) else None
+        return memory.resolution
+
+    def _find_connection(self, view: TaskView, memory: TaskMemory) -> None:
+        now = self._now()
+        tried = memory.connection_tried_at
+        if memory.connection is None and (tried is None or (now - tried).total_seconds() >= _TRY_AGAIN_SECONDS):
+            memory.connection_tried_at = now
+            memory.connection = resolve_connection(view, self._cluster, self._settings)
+            if memory.connection is None:
+                memory.row = memory.row.after_trouble("the task's connection can't be read any more", now)
+
+    def _find_row(self, memory: TaskMemory, fresh: bool) -> None:
+        """Know the row: opened when the task was just accepted, read when something may have happened to it."""
+        if memory.connection is None or memory.schema is None:
+            return
+        now = self._now()
+        since = None if memory.row_tried_at is None else (now - memory.row_tried_at).total_seconds()
+        if memory.row.known and not (fresh and (since is None or since >= 1)):
+            return
+        trouble = self._store.trouble(memory.connection)
+        if trouble:
+            memory.row = memory.row.after_trouble(trouble, now)
+            return
+        memory.row_tried_at = now
+        if memory.resolution is not None and memory.row.progress is None:
+            self._wait_for(self._store.open_task(memory.connection, memory.resolution.document), memory)
+            return
+        rows = self._store.read(memory.connection, memory.schema, [memory.task_id])
+        self._wait_for(_picked(rows, memory.task_id), memory)
+
+    def _wait_for(self, future: "Future[StoredProgress | None]", memory: TaskMemory) -> bool:
+        try:
+            progress = future.result(timeout=self._settings.database_wait_seconds)
+        except TimeoutError:
+            memory.row = memory.row.after_trouble("the database does not answer in time", self._now())
+            return False
+        except DatabaseTrouble as trouble:
+            memory.row = memory.row.after_trouble(str(trouble), self._now())
+            return False
+        memory.row = memory.row.after_read(progress, self._now())
+        return True
+
+    def _place(self, view: TaskView, phase: JobPhase, resolution: Resolution | NotResolved | None, done: bool) -> Place:
+        limit = self._settings.queue_limit(view.queue)
+        if done:
+            return Place(None, limit)
+        if phase in (JobPhase.ACTIVE, JobPhase.DELETING) or view.abort:
+            return Place(None, limit) if view.abort else self.places.hold(view)
+        wants = phase is JobPhase.SUSPENDED or isinstance(resolution, Resolution)
+        if view.suspend or not wants:
+            self._leave(view.name)
+            return Place(None, limit)
+        return self.places.claim(view)
+
+    # -- act -----------------------------------------------------------------------------------------------------
+
+    def _do(self, seen: Observation, decision: Decision) -> tuple[Decision, JobView | None]:
+        job = seen.job
+        if decision.step is not Step.NONE:
+            _log.info("acting", step=decision.step, task=seen.view.name, task_id=seen.view.task_id)
+        if decision.step is Step.CREATE_JOB:
+            return self._create_job(seen, decision)
+        if decision.step is Step.DELETE_TASK:
+            self._cluster.delete_task(seen.view.name, seen.view.uid)
+        elif job is not None and decision.step is Step.DELETE_JOB:
+            self._cluster.delete_job(job.name, job.uid)
+        elif job is not None and decision.step in (Step.SUSPEND_JOB, Step.RESUME_JOB):
+            changed = self._cluster.suspend_job(job.name, decision.step is Step.SUSPEND_JOB)
+            if changed is not None:
+                self.mirror.put_job(changed)
+        return decision, job
+
+    def _create_job(self, seen: Observation, decision: Decision) -> tuple[Decision, JobView | None]:
+        spec = seen.view.spec
+        if spec is None or not isinstance(seen.resolution, Resolution):
+            raise AssertionError("only a resolved task gets a Job")
+        manifest = build_job(seen.view, spec, seen.resolution, self._settings)
+        try:
+            body = self._cluster.ensure_job(manifest)
+        except ApiFailure as failure:
+            if not failure.refused:
+                raise
+            if failure.code == 403:
+                fault = Fault(Reason.QUOTA_EXCEEDED, f"the namespace refuses the Job: {failure.message}", hard=False)
+                return Decision(fault=fault, recheck_seconds=_TRY_AGAIN_SECONDS), None
+            message = f"the API server refuses the Job: {failure.message}"
+            return Decision(ending=Ending(Stat.FAILURE, reason=Reason.SPEC_INVALID, message=message)), None
+        self.mirror.put_job(body)
+        job = JobView.of(body)
+        if job.owner_uid != seen.view.uid:
+            self._enqueue(seen.view.name)
+            return Decision(recheck_seconds=1), job
+        return decision, job
+
+    def _end_row(self, seen: Observation, ending: Ending, memory: TaskMemory) -> None:
+        if memory.connection is None or memory.schema is None:
+            return
+        message = ending.message or ""
+        if trouble := self._store.trouble(memory.connection):
+            memory.row = memory.row.after_trouble(trouble, self._now())
+        elif self._wait_for(
+            self._store.end_task(memory.connection, memory.schema, memory.task_id, ending.stat, message), memory
+        ):
+            return
+        pending = PendingEnd(
+            seen.view.name, memory.task_id, memory.connection, memory.schema, ending.stat, message, self._now()
+        )
+        self.rows.end_later(pending, memory)
+
+    def _forget(self, key: str, memory: TaskMemory) -> None:
+        """The LabelTask is gone, and Job and pods with it; the row has to say so."""
+        with self._lock:
+            self._memories.pop(key, None)
+        self._leave(key)
+        if memory.connection is None or memory.schema is None or memory.row.final:
+            return
+        message = "the LabelTask was deleted"
+        pending = PendingEnd(key, memory.task_id, memory.connection, memory.schema, Stat.BREAK, message, self._now())
+        self.rows.end_later(pending, None)
+        self.rows.end_pending()
+
+    def _leave(self, key: str) -> None:
+        for other in self.places.leave(key):
+            self._enqueue(other)
+
+    # -- tell ----------------------------------------------------------------------------------------------------
+
+    def _tell(self, seen: Observation, decision: Decision, memory: TaskMemory) -> float | None:
+        """Write the status where it differs; return when to come back for a write that was put off."""
+        status = build_status(seen, decision, memory.rate.rows_per_second())
+        patch = merge_patch(seen.view.status, status)
+        if not patch:
+            return None
+        if not is_urgent(patch) and memory.status_written_at is not None:
+            least = _HEARTBEAT_STATUS_SECONDS if is_heartbeat_only(patch) else self._settings.status_seconds
+            left = least - (seen.now - memory.status_written_at).total_seconds()
+            if left > 0:
+                return left
+        body = self._cluster.patch_status(seen.view.name, {"metadata": {"uid": seen.view.uid}, "status": patch})
+        memory.status_written_at = seen.now
+        if body is None:
+            self.mirror.remove_task(seen.view.body)
+            self._enqueue(seen.view.name)
+        else:
+            self.mirror.put_task(body)
+        return None
+
+    def _update_memory(self, seen: Observation, decision: Decision, memory: TaskMemory) -> None:
+        final = decision.ending is not None or (decision.settled and not seen.view.deleting)
+        memory.follows = not final and seen.phase in (JobPhase.ACTIVE, JobPhase.COMPLETE, JobPhase.FAILED)
+        if not final:
+            return
+        self._leave(seen.view.name)
+        memory.resolution = None
+        if not self.rows.is_pending(memory.task_id):
+            with self._lock:
+                self._memories.pop(seen.view.name, None)
+            # One look more, without memory: a Job may have to go, a time to live may run.
+            self._enqueue(seen.view.name)
+
+
+def _picked(rows: "Future[dict[str, StoredProgress]]", task_id: str) -> "Future[StoredProgress | None]":
+    picked: Future[StoredProgress | None] = Future()
+
+    def pass_on(done: "Future[dict[str, StoredProgress]]") -> None:
+        error = done.exception()
+        if error is not None:
+            picked.set_exception(error)
+        else:
+            picked.set_result(done.result().get(task_id))
+
+    rows.add_done_callback(pass_on)
+    return picked

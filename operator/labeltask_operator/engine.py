@@ -1,0 +1,83 @@
+"""The operator's loops, without kopf: serving the work queue, polling the databases, comparing with full lists.
+
+Input: a controller. Output: its methods called at the right times, each failure logged and survived.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable
+from concurrent.futures import Executor
+
+import structlog
+
+from labeltask_operator.controller import Controller
+from labeltask_operator.settings import Settings
+from labeltask_operator.work_queue import WorkQueue
+
+_log = structlog.get_logger(__name__)
+STUCK_SECONDS = 120.0
+"""Longer than every timeout of API and database together: a loop that long without a turn hangs."""
+
+
+class Engine:
+    """Runs one controller in the current event loop."""
+
+    def __init__(
+        self, settings: Settings, build: Callable[[Callable[[str], None]], Controller], executor: Executor
+    ) -> None:
+        self._settings = settings
+        self._executor = executor
+        self._loops: list[asyncio.Task[None]] = []
+        self.queue = WorkQueue(self._reconcile, executor, settings.reconcile_threads)
+        self.controller = build(self.queue.add)
+
+    async def start(self) -> None:
+        """Read what there is (again and again, until the API server answers), then start the loops."""
+        delay = 0.5
+        while True:
+            try:
+                await asyncio.to_thread(self.controller.start)
+                break
+            except Exception as error:
+                _log.warning("the first list failed, trying again", error=str(error), retry_seconds=delay)
+                await asyncio.sleep(delay)
+                delay = min(delay * 2, 10)
+        _log.info("started", tasks=len(self.controller.mirror.tasks()), namespace=self._settings.namespace)
+        every = self._every
+        self._loops = [
+            asyncio.create_task(self.queue.run(), name="work-queue"),
+            asyncio.create_task(every(self._settings.poll_seconds, self.controller.poll), name="poll"),
+            asyncio.create_task(every(self._settings.resync_seconds, self.controller.resync), name="resync"),
+        ]
+
+    async def stop(self) -> None:
+        """Stop the loops; looks under way end by themselves."""
+        for loop in self._loops:
+            loop.cancel()
+        await asyncio.gather(*self._loops, return_exceptions=True)
+        self._executor.shutdown(wait=False, cancel_futures=True)
+
+    def trouble(self) -> str:
+        """Return what stands still and only a restart cures; empty when all goes on.
+
+        An API server that is away is no such thing: nothing gets better by a restart.
+        """
+        for loop in self._loops:
+            if loop.done():
+                return f"the {loop.get_name()} loop has ended"
+        if time.monotonic() - self.queue.last_turn > STUCK_SECONDS:
+            return "the work queue makes no progress"
+        if self.controller.mirror.watch_lag_seconds() > 2 * self._settings.resync_seconds + 30:
+            return "the watch misses changes that a list shows"
+        return ""
+
+    def _reconcile(self, key: str) -> float | None:
+        return self.controller.reconcile(key)
+
+    async def _every(self, seconds: float, work: Callable[[], None]) -> None:
+        while True:
+            await asyncio.sleep(seconds)
+            try:
+                await asyncio.to_thread(work)
+            except Exception as error:
+                _log.warning("a regular look failed", work=work.__name__, error=f"{type(error).__name__}: {error}")

@@ -1,0 +1,214 @@
+"""A LabelTask's references -> everything that its Job needs: connection, rules, the document for the worker.
+
+Input: the whole LabelTask, Secrets and ConfigMaps. Output: a ``Resolution``; a reference that is not there (yet) or
+holds nonsense is told as a ``NotResolved`` that names the object and key, never a value.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import ValidationError
+
+from labeltask_contract.connection import Connection, load_connection
+from labeltask_contract.errors import InvalidTask
+from labeltask_contract.pattern import Pattern, pack_pattern, pattern_digest, rule_count, unpack_pattern
+from labeltask_contract.reasons import Reason
+from labeltask_contract.rule_checks import find_problems, find_warnings
+from labeltask_contract.spec import KeyRef, LabelTaskSpec
+from labeltask_contract.status import PatternFacts
+from labeltask_contract.task_document import TaskDocument
+from labeltask_contract.times import format_time, parse_time
+from labeltask_operator.cluster import Cluster
+from labeltask_operator.settings import Settings
+from labeltask_operator.views import Manifest, TaskView
+
+_SHOWN_PROBLEMS = 10
+
+
+@dataclass(frozen=True)
+class FileSource:
+    """One key of a Secret or ConfigMap that the worker finds as a file."""
+
+    kind: str
+    name: str
+    key: str
+
+    def __str__(self) -> str:
+        return f'key "{self.key}" of {self.kind} "{self.name}"'
+
+
+@dataclass(frozen=True)
+class Rules:
+    """The checked rules of a task, as facts; ``packed`` holds them where they stand in the task itself."""
+
+    facts: PatternFacts
+    warnings: tuple[str, ...]
+    source: FileSource | None
+    packed: bytes | None
+
+
+@dataclass(frozen=True)
+class Resolution:
+    """All that a task refers to was found and is right."""
+
+    connection: Connection
+    connection_source: FileSource
+    document: TaskDocument
+    rules: Rules
+
+
+@dataclass(frozen=True)
+class NotResolved:
+    """Something is missing (``waits``: it may still come) or wrong."""
+
+    reason: Reason
+    message: str
+    waits: bool
+
+
+class _Unresolved(Exception):
+    def __init__(self, reason: Reason, message: str, waits: bool = False) -> None:
+        self.outcome = NotResolved(reason, message, waits)
+        super().__init__(message)
+
+
+def resolve_task(body: Manifest, cluster: Cluster, settings: Settings) -> Resolution | NotResolved:
+    """Read and check everything that the LabelTask ``body`` (with its inline pattern) refers to."""
+    view = TaskView.of(body)
+    try:
+        spec = _check_spec(body, settings)
+        source, connection = _find_connection(spec, cluster, settings)
+        rules = _find_rules(spec, cluster)
+        return Resolution(connection, source, _build_document(view.task_id, spec, rules, settings), rules)
+    except _Unresolved as found:
+        return found.outcome
+
+
+def resolve_connection(view: TaskView, cluster: Cluster, settings: Settings) -> Connection | None:
+    """Return the task's connection, where it can be had: enough to follow a task whose Job runs already."""
+    if view.spec is None:
+        return None
+    try:
+        return _find_connection(view.spec, cluster, settings)[1]
+    except _Unresolved:
+        return None
+
+
+def _check_spec(body: Mapping[str, Any], settings: Settings) -> LabelTaskSpec:
+    try:
+        spec = LabelTaskSpec.model_validate(body.get("spec") or {})
+    except ValidationError:
+        problems = TaskView.of(body).spec_problems or "spec/pattern: is malformed"
+        raise _Unresolved(Reason.SPEC_INVALID, problems) from None
+    if (spec.pattern is None) == (spec.pattern_from is None):
+        raise _Unresolved(Reason.SPEC_INVALID, "a task needs exactly one of pattern and patternFrom")
+    try:
+        start, end = parse_time(spec.start_time), parse_time(spec.end_time)
+    except ValueError as error:
+        raise _Unresolved(Reason.SPEC_INVALID, f"startTime or endTime: {error}") from None
+    if start >= end:
+        raise _Unresolved(Reason.SPEC_INVALID, "startTime must be before endTime")
+    if spec.image is not None and not settings.allow_image_override:
+        message = "spec.image: this deployment does not let tasks choose their image; leave it out"
+        raise _Unresolved(Reason.SPEC_INVALID, message)
+    return spec
+
+
+def _connection_source(spec: LabelTaskSpec, settings: Settings) -> FileSource:
+    chosen = spec.connection_from
+    if chosen is not None and chosen.secret_key_ref is not None:
+        return FileSource("Secret", chosen.secret_key_ref.name, chosen.secret_key_ref.key)
+    site = settings.default_connection if chosen is None else chosen.site
+    if site is None:
+        message = (
+            "the task names no connection and the deployment has no default one; set connectionFrom to a Secret's key"
+        )
+        raise _Unresolved(Reason.SPEC_INVALID, message)
+    if site not in settings.connections:
+        known = ", ".join(sorted(settings.connections)) or "none"
+        message = f'connectionFrom.site: the deployment knows no connection "{site}"; it knows: {known}'
+        raise _Unresolved(Reason.SPEC_INVALID, message)
+    named = settings.connections[site]
+    return FileSource("Secret", named.secret_name, named.key)
+
+
+def _find_connection(spec: LabelTaskSpec, cluster: Cluster, settings: Settings) -> tuple[FileSource, Connection]:
+    source = _connection_source(spec, settings)
+    content = _read(source, cluster)
+    try:
+        return source, load_connection(content)
+    except InvalidTask as error:
+        message = f"{source} holds no connection: {error}"
+        raise _Unresolved(Reason.SPEC_INVALID, message) from None
+
+
+def _find_rules(spec: LabelTaskSpec, cluster: Cluster) -> Rules:
+    packed: bytes | None = None
+    source: FileSource | None = None
+    try:
+        if spec.pattern is not None:
+            pattern = spec.pattern
+            packed = pack_pattern(pattern)
+        else:
+            source = _pattern_source(spec)
+            pattern = unpack_pattern(_read(source, cluster), spec.model_type)
+    except InvalidTask as error:
+        where = "" if source is None else f"{source}: "
+        raise _Unresolved(Reason.RULE_INVALID, f"{where}{error}") from None
+    problems = find_problems(spec.model_type, pattern)
+    if problems:
+        shown = "; ".join(problem.message for problem in problems[:_SHOWN_PROBLEMS])
+        more = len(problems) - _SHOWN_PROBLEMS
+        raise _Unresolved(Reason.RULE_INVALID, shown + (f"; and {more} more" if more > 0 else ""))
+    return Rules(_facts(pattern), tuple(find_warnings(spec.model_type, pattern)), source, packed)
+
+
+def _pattern_source(spec: LabelTaskSpec) -> FileSource:
+    chosen = spec.pattern_from
+    secret: KeyRef | None = None if chosen is None else chosen.secret_key_ref
+    config_map: KeyRef | None = None if chosen is None else chosen.config_map_key_ref
+    if secret is not None and config_map is None:
+        return FileSource("Secret", secret.name, secret.key)
+    if config_map is not None and secret is None:
+        return FileSource("ConfigMap", config_map.name, config_map.key)
+    raise _Unresolved(Reason.SPEC_INVALID, "patternFrom needs exactly one of secretKeyRef and configMapKeyRef")
+
+
+def _read(source: FileSource, cluster: Cluster) -> bytes:
+    found = cluster.read_secret(source.name) if source.kind == "Secret" else cluster.read_config_map(source.name)
+    if found is None:
+        message = f'{source.kind} "{source.name}" does not exist in the task\'s namespace; create it'
+        raise _Unresolved(Reason.SECRET_MISSING, f'{message} with key "{source.key}"', waits=True)
+    if source.key not in found:
+        held = ", ".join(sorted(found)) or "none"
+        message = f'{source.kind} "{source.name}" has no key "{source.key}"; it has: {held}'
+        raise _Unresolved(Reason.SECRET_MISSING, message, waits=True)
+    return found[source.key]
+
+
+def _facts(pattern: Pattern) -> PatternFacts:
+    labels = tuple(rules.label for rules in pattern)
+    return PatternFacts(sha256=pattern_digest(pattern), labels=labels, rules=rule_count(pattern))
+
+
+def _build_document(task_id: str, spec: LabelTaskSpec, rules: Rules, settings: Settings) -> TaskDocument:
+    return TaskDocument(
+        task_id=task_id,
+        model_type=spec.model_type,
+        predict_type=spec.predict_type,
+        # One spelling for both that callers may use, so that date_range reads alike whoever created the task.
+        start_time=format_time(parse_time(spec.start_time)),
+        end_time=format_time(parse_time(spec.end_time)),
+        policy=spec.policy,
+        pattern_sha256=rules.facts.sha256,
+        input_schema=spec.input.schema_,
+        input_table=spec.input.table,
+        output_schema=spec.output.schema_,
+        countdown_seconds=spec.countdown_seconds,
+        parallelism=spec.parallelism,
+        batch_rows=spec.batch_rows,
+        slice_rows=settings.slice_rows,
+        row_budget_seconds=settings.row_budget_seconds,
+        rules=settings.labelling_rules,
+    )

@@ -1,0 +1,76 @@
+"""What the operator keeps of one task between two looks. Lost at a restart, and then found again in the cluster."""
+
+from collections import deque
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from labeltask_contract.connection import Connection
+from labeltask_contract.stat import Stat
+from labeltask_operator.resolve import Resolution
+from labeltask_operator.stored_row import StoredRow
+
+if TYPE_CHECKING:
+    from labeltask_operator.views import TaskView
+
+RATE_WINDOW_SECONDS = 60.0
+
+
+@dataclass
+class RateWindow:
+    """Rows per second over the last minute."""
+
+    _points: deque[tuple[datetime, int]] = field(default_factory=deque)
+
+    def add(self, now: datetime, rows: int) -> None:
+        """Note how many rows were read at ``now``."""
+        if self._points and rows < self._points[-1][1]:
+            self._points.clear()
+        self._points.append((now, rows))
+        while len(self._points) > 2 and (now - self._points[1][0]).total_seconds() >= RATE_WINDOW_SECONDS:
+            self._points.popleft()
+
+    def rows_per_second(self) -> int | None:
+        """Return the rate; None before there are two looks."""
+        if len(self._points) < 2:
+            return None
+        (first, before), (last, rows) = self._points[0], self._points[-1]
+        seconds = (last - first).total_seconds()
+        return None if seconds <= 0 else round((rows - before) / seconds)
+
+
+@dataclass
+class TaskMemory:
+    """One task, from acceptance to its end."""
+
+    uid: str
+    task_id: str
+    schema: str | None = None
+    resolution: Resolution | None = None
+    connection: Connection | None = None
+    connection_tried_at: datetime | None = None
+    row: StoredRow = field(default_factory=StoredRow)
+    row_tried_at: datetime | None = None
+    rate: RateWindow = field(default_factory=RateWindow)
+    status_written_at: datetime | None = None
+    follows: bool = False
+    """Whether the poll reads this task's row: its Job runs."""
+
+    @classmethod
+    def of(cls, view: "TaskView") -> "TaskMemory":
+        """Begin to remember a task."""
+        schema = None if view.spec is None else view.spec.output.schema_
+        return cls(view.uid, view.task_id, schema)
+
+
+@dataclass(frozen=True)
+class PendingEnd:
+    """A row that still has to be ended, because its database did not answer."""
+
+    key: str
+    task_id: str
+    connection: Connection
+    schema: str
+    stat: Stat
+    message: str
+    since: datetime
