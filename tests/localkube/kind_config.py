@@ -20,8 +20,9 @@ class PortMapping:
 
 DEMO_GATEWAY = PortMapping(node_port=30080, host_port=18080)
 TEST_GATEWAY = PortMapping(node_port=30081, host_port=18081)
-DATABASE = PortMapping(node_port=30306, host_port=13306)
-PORT_MAPPINGS = (DEMO_GATEWAY, TEST_GATEWAY, DATABASE)
+DEMO_DATABASE = PortMapping(node_port=30306, host_port=13306)
+TEST_DATABASE = PortMapping(node_port=30307, host_port=13307)
+PORT_MAPPINGS = (DEMO_GATEWAY, TEST_GATEWAY, DEMO_DATABASE, TEST_DATABASE)
 
 
 def render_kind_config(node_count: int, image: str) -> str:

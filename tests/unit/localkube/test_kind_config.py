@@ -13,6 +13,7 @@ CONTROL_PLANE = {
         {"containerPort": 30080, "hostPort": 18080, "listenAddress": "127.0.0.1"},
         {"containerPort": 30081, "hostPort": 18081, "listenAddress": "127.0.0.1"},
         {"containerPort": 30306, "hostPort": 13306, "listenAddress": "127.0.0.1"},
+        {"containerPort": 30307, "hostPort": 13307, "listenAddress": "127.0.0.1"},
     ],
 }
 WORKER = {"role": "worker", "image": "node:1"}
