@@ -5,6 +5,7 @@ import sys
 import structlog
 import uvicorn
 from pydantic import ValidationError
+from pydantic_settings import SettingsError
 
 from labeltask_contract.errors import InvalidTask
 from labeltask_gateway.app import create_app
@@ -26,7 +27,7 @@ def main() -> int:
     try:
         settings = Settings()
         rules = load_default_rules(settings.default_rules)
-    except (ValidationError, InvalidTask, OSError) as error:
+    except (ValidationError, SettingsError, InvalidTask, OSError) as error:
         sys.stderr.write(f"labeltask_gateway can't start: {_explained(error)}\n")
         return EXIT_SETTINGS
     configure_logging(settings.log_level)

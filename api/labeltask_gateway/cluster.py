@@ -80,6 +80,7 @@ class KubernetesCluster:
                 PLURAL,
                 manifest,
                 field_validation="Strict",
+                _content_type="application/json",
                 _request_timeout=self._timeout,
             )
         except API_CALL_ERRORS as error:
@@ -93,6 +94,7 @@ class KubernetesCluster:
                 self._namespace,
                 # The client sends dicts as they are; its type only knows its own models.
                 cast("client.V1Secret", manifest),
+                _content_type="application/json",
                 _request_timeout=self._timeout,
             )
         except API_CALL_ERRORS as error:

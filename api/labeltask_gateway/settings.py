@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic.alias_generators import to_camel
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from labeltask_contract.names import CONNECTION_FILE
@@ -18,9 +19,9 @@ from labeltask_gateway.hosts import AllowedHosts
 class NamedConnection(BaseModel):
     """Where the account of a connection that the deployment names stands: one key of a Secret."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, alias_generator=to_camel, populate_by_name=True)
 
-    secret_name: Annotated[str, Field(alias="secretName", max_length=253, pattern=NAME_PATTERN)]
+    secret_name: Annotated[str, Field(max_length=253, pattern=NAME_PATTERN)]
     key: Annotated[str, Field(max_length=253, pattern=KEY_PATTERN)] = CONNECTION_FILE
 
 

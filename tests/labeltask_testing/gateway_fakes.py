@@ -1,0 +1,214 @@
+"""A Kubernetes and a history in memory, and a caller of the gateway that needs neither socket nor server."""
+
+import asyncio
+import base64
+import copy
+import itertools
+import json
+import uuid
+from collections.abc import Mapping
+from typing import Any
+
+import httpx
+from fastapi import FastAPI
+
+from labeltask_contract.names import task_id_of
+from labeltask_gateway.app import create_app
+from labeltask_gateway.default_rules import DefaultRules
+from labeltask_gateway.manifests import Manifest
+from labeltask_gateway.settings import Settings
+from labeltask_store.state_table import StateRow
+
+CANARY = "hunter2-canary"
+
+
+class FakeCluster:
+    """The gateway's Cluster Protocol over two dicts.
+
+    >>> cluster = FakeCluster()
+    >>> cluster.failures["create_secret"] = ClusterUnavailable()
+
+    makes each later create_secret raise. ``calls`` holds the names of all calls, in order.
+    """
+
+    def __init__(self) -> None:
+        self.label_tasks: dict[str, Manifest] = {}
+        self.secrets: dict[str, Manifest] = {}
+        self.failures: dict[str, Exception] = {}
+        self.calls: list[str] = []
+        self.vanish_when_found = False
+        """Whether somebody deletes each LabelTask just after it was looked up."""
+        self._seconds = itertools.count(1)
+
+    def _enter(self, call: str) -> None:
+        self.calls.append(call)
+        if call in self.failures:
+            raise self.failures[call]
+
+    def create_label_task(self, manifest: Manifest) -> str:
+        """Store it, as the API server would: with uid, time of creation and object keys sorted."""
+        self._enter("create_label_task")
+        return self.add(manifest)
+
+    def add(self, manifest: Manifest, created: str | None = None) -> str:
+        """Store a LabelTask past the gateway, e.g. one from kubectl; return its uid."""
+        stored: Manifest = json.loads(json.dumps(manifest, sort_keys=True))
+        uid = str(uuid.uuid4())
+        second = next(self._seconds)
+        stored["metadata"] |= {"uid": uid, "creationTimestamp": created or f"2026-01-01T00:00:{second:02}Z"}
+        self.label_tasks[stored["metadata"]["name"]] = stored
+        return uid
+
+    def create_secret(self, manifest: Manifest) -> None:
+        """Store it."""
+        self._enter("create_secret")
+        self.secrets[manifest["metadata"]["name"]] = copy.deepcopy(manifest)
+
+    def delete_label_task(self, name: str) -> None:
+        """Remove it, and by owner reference its Secret."""
+        self._enter("delete_label_task")
+        gone = self.label_tasks.pop(name, None)
+        if gone is not None:
+            uid = gone["metadata"]["uid"]
+            self.secrets = {
+                key: secret
+                for key, secret in self.secrets.items()
+                if uid not in [owner["uid"] for owner in secret["metadata"].get("ownerReferences", ())]
+            }
+
+    def find_label_task(self, task_id: str) -> Manifest | None:
+        """Return it by task id."""
+        self._enter("find_label_task")
+        for manifest in self.label_tasks.values():
+            if task_id_of(manifest["metadata"]["name"], manifest["metadata"]["uid"]) == task_id:
+                if self.vanish_when_found:
+                    del self.label_tasks[manifest["metadata"]["name"]]
+                return copy.deepcopy(manifest)
+        return None
+
+    def recent_label_tasks(self, limit: int) -> list[Manifest]:
+        """Return the youngest."""
+        self._enter("recent_label_tasks")
+        ordered = sorted(self.label_tasks.values(), key=lambda m: str(m["metadata"]["creationTimestamp"]), reverse=True)
+        return copy.deepcopy(ordered[:limit])
+
+    def request_abort(self, name: str) -> bool:
+        """Set ``spec.abort``."""
+        self._enter("request_abort")
+        if name not in self.label_tasks:
+            return False
+        self.label_tasks[name]["spec"]["abort"] = True
+        return True
+
+    def read_secret_key(self, name: str, key: str) -> bytes:
+        """Return what the Secret holds."""
+        self._enter("read_secret_key")
+        return base64.b64decode(self.secrets[name]["data"][key])
+
+    def check_reachable(self) -> None:
+        """Return."""
+        self._enter("check_reachable")
+
+
+class FakeHistory:
+    """The gateway's History Protocol over a dict."""
+
+    def __init__(self) -> None:
+        self.rows: dict[str, StateRow] = {}
+        self.failure: Exception | None = None
+
+    def find(self, task_id: str) -> StateRow | None:
+        """Return the row."""
+        if self.failure is not None:
+            raise self.failure
+        return self.rows.get(task_id)
+
+
+class Gateway:
+    """An application over fakes, and a caller of it. Every answer is also kept in ``answers``, headers and all."""
+
+    def __init__(self, default_rules: DefaultRules | None = None, **settings: Any) -> None:
+        self.cluster = FakeCluster()
+        self.history = FakeHistory()
+        self.settings = Settings(namespace="labeltask", **settings)
+        self.app: FastAPI = create_app(self.settings, self.cluster, self.history, default_rules or {})
+        self.answers: list[str] = []
+
+    def request(self, method: str, path: str, **arguments: Any) -> httpx.Response:
+        """Send one request through the whole application."""
+
+        async def send() -> httpx.Response:
+            transport = httpx.ASGITransport(self.app, raise_app_exceptions=False)
+            async with httpx.AsyncClient(transport=transport, base_url="http://gateway") as client:
+                return await client.request(method, path, **arguments)
+
+        answer = asyncio.run(send())
+        self.answers.append(f"{answer.status_code} {dict(answer.headers)} {answer.text}")
+        return answer
+
+    def get(self, path: str, **arguments: Any) -> httpx.Response:
+        """GET."""
+        return self.request("GET", path, **arguments)
+
+    def post(self, path: str, body: object, **arguments: Any) -> httpx.Response:
+        """POST ``body`` as JSON."""
+        return self.request("POST", path, json=body, **arguments)
+
+    def post_text(self, path: str, text: str | bytes) -> httpx.Response:
+        """POST ``text`` as it is, called JSON."""
+        content = text.encode() if isinstance(text, str) else text
+        return self.request("POST", path, content=content, headers={"Content-Type": "application/json"})
+
+
+def site_config(**changes: object) -> dict[str, object]:
+    """Return a right SITE_CONFIG with ``changes``; a change to ... removes the key."""
+    whole: dict[str, object] = {
+        "host": "db.example",
+        "port": 3306,
+        "user": "label",
+        "password": CANARY,
+        "db": "wh_tiktok",
+        "charset": "utf8mb4",
+    }
+    return _changed(whole, changes)
+
+
+def create_body(**changes: object) -> dict[str, object]:
+    """Return a right request to create a task with ``changes``; a change to ... removes the key."""
+    whole: dict[str, object] = {
+        "MODEL_TYPE": "keyword_model",
+        "PREDICT_TYPE": "author_name",
+        "START_TIME": "2020-01-01",
+        "END_TIME": "2021-01-01",
+        "PATTERN": {"男性": [["先生", "partially"]], "女性": [["小姐", ["start", "end"]]]},
+        "INPUT_SCHEMA": "wh_tiktok",
+        "INPUT_TABLE": "ts_page_content",
+        "OUTPUT_SCHEMA": "audience_result",
+        "COUNTDOWN": 5,
+        "QUEUE": "queue1",
+        "SITE_CONFIG": site_config(),
+    }
+    return _changed(whole, changes)
+
+
+def _changed(whole: Mapping[str, object], changes: Mapping[str, object]) -> dict[str, object]:
+    return {key: value for key, value in {**whole, **changes}.items() if value is not ...}
+
+
+def label_task_from_kubectl(name: str, **spec: object) -> Manifest:
+    """Return a LabelTask as a person would write it."""
+    return {
+        "apiVersion": "labelapi.io/v1",
+        "kind": "LabelTask",
+        "metadata": {"name": name},
+        "spec": {
+            "modelType": "rule_model",
+            "predictType": "content",
+            "startTime": "2021-01-01",
+            "endTime": "2021-03-01",
+            "pattern": [{"label": "a", "expressions": ["b+"]}],
+            "input": {"schema": "wh_bbs_02"},
+            "output": {"schema": "audience_result"},
+            **spec,
+        },
+    }

@@ -1,0 +1,231 @@
+"""Every wrong request is a 4xx that says where and what to write instead, and creates nothing."""
+
+import json
+from typing import Any
+
+import pytest
+
+from labeltask_testing.gateway_fakes import CANARY, Gateway, create_body, site_config
+
+KEYWORD = [["a", "partially"]]
+
+WRONG_FIELDS: dict[str, tuple[dict[str, object], str, str]] = {
+    "an unknown model": ({"MODEL_TYPE": "bert"}, "/MODEL_TYPE", "must be one of keyword_model, rule_model"),
+    "a model that is no word": ({"MODEL_TYPE": 7}, "/MODEL_TYPE", "must be one of keyword_model, rule_model"),
+    "no model": ({"MODEL_TYPE": ...}, "/MODEL_TYPE", "is missing; write one of keyword_model, rule_model"),
+    "an unknown text": (
+        {"PREDICT_TYPE": "author"},
+        "/PREDICT_TYPE",
+        "must be one of author_name, content, s_area_id, title",
+    ),
+    "a time with a zone": (
+        {"START_TIME": "2020-01-01T00:00:00+08:00"},
+        "/START_TIME",
+        "not a date: write YYYY-MM-DD or YYYY-MM-DD HH:MM:SS, without a zone (stored times carry none)",
+    ),
+    "a time in UTC": ({"END_TIME": "2021-01-01T00:00:00Z"}, "/END_TIME", "without a zone"),
+    "a time with fractions": ({"END_TIME": "2021-01-01T00:00:00.5"}, "/END_TIME", "not a date"),
+    "digits without dashes": ({"END_TIME": "20210101"}, "/END_TIME", "not a date"),
+    "a time that is a number": ({"END_TIME": 20210101}, "/END_TIME", "must be a string: write YYYY-MM-DD"),
+    "a day that does not exist": ({"START_TIME": "2020-02-30"}, "/START_TIME", "no such date"),
+    "no start": ({"START_TIME": ...}, "/START_TIME", "is missing; write YYYY-MM-DD"),
+    "an end before the start": ({"END_TIME": "2019-01-01"}, "/END_TIME", "must be after START_TIME"),
+    "an end at the start": ({"END_TIME": "2020-01-01 00:00:00"}, "/END_TIME", "must be after START_TIME"),
+    "a schema with a dot": ({"INPUT_SCHEMA": "wh.x"}, "/INPUT_SCHEMA", "write 1 to 64 of the characters"),
+    "a schema with a new line": ({"INPUT_SCHEMA": "wh\n"}, "/INPUT_SCHEMA", "write 1 to 64 of the characters"),
+    "a schema too long": ({"OUTPUT_SCHEMA": "a" * 65}, "/OUTPUT_SCHEMA", "write 1 to 64 of the characters"),
+    "no schema": ({"OUTPUT_SCHEMA": ...}, "/OUTPUT_SCHEMA", "is missing; write 1 to 64"),
+    "the database's own schema": ({"OUTPUT_SCHEMA": "MySQL"}, "/OUTPUT_SCHEMA", "must not be a schema of the database"),
+    "the database's views": ({"INPUT_SCHEMA": "information_schema"}, "/INPUT_SCHEMA", "must not be a schema"),
+    "a table with a back-tick": ({"INPUT_TABLE": "a`b"}, "/INPUT_TABLE", "write 1 to 64 of the characters"),
+    "a countdown in words": ({"COUNTDOWN": "5"}, "/COUNTDOWN", "must be a whole number from 0 to 31536000"),
+    "a countdown that is true": ({"COUNTDOWN": True}, "/COUNTDOWN", "must be a whole number"),
+    "a countdown with a fraction": ({"COUNTDOWN": 1.5}, "/COUNTDOWN", "must be a whole number"),
+    "a countdown before now": ({"COUNTDOWN": -1}, "/COUNTDOWN", "must be a whole number"),
+    "a queue with a space": ({"QUEUE": "queue 1"}, "/QUEUE", "must be a queue's name"),
+    "a queue that is a number": ({"QUEUE": 1}, "/QUEUE", "must be a queue's name"),
+    "an unknown policy": ({"POLICY": "best"}, "/POLICY", "must be one of first, most, all"),
+    "no worker": ({"PARALLELISM": 0}, "/PARALLELISM", "must be a whole number from 1 to 64"),
+    "a deadline of nothing": ({"DEADLINE_SECONDS": 0}, "/DEADLINE_SECONDS", "must be a whole number from 1 to"),
+    "an unknown key": (
+        {"PREDICT": "x"},
+        "/PREDICT",
+        "is no known key; known are MODEL_TYPE, PREDICT_TYPE, START_TIME, END_TIME, PATTERN",
+    ),
+    "an unknown site": ({"SITE_CONFIG": ..., "SITE": "x"}, "/SITE", "must be a connection that this deployment names"),
+    "two connections": ({"SITE": "x"}, "/SITE", "must not stand beside SITE_CONFIG"),
+    "no connection": ({"SITE_CONFIG": ...}, "/SITE_CONFIG", "is missing; write an object with host, port, user"),
+    "a connection in words": ({"SITE_CONFIG": CANARY}, "/SITE_CONFIG", "must be an object with host, port, user"),
+    "no port": ({"SITE_CONFIG": site_config(port=...)}, "/SITE_CONFIG/port", "is missing"),
+    "a port with a letter": ({"SITE_CONFIG": site_config(port="33o6")}, "/SITE_CONFIG/port", "must be a number from 1"),
+    "a port that is true": ({"SITE_CONFIG": site_config(port=True)}, "/SITE_CONFIG/port", "must be a number from 1"),
+    "a socket": ({"SITE_CONFIG": site_config(unix_socket="/x")}, "/SITE_CONFIG/unix_socket", "is no known key"),
+    "the machine itself": ({"SITE_CONFIG": site_config(host="127.1")}, "/SITE_CONFIG/host", "must not be a loopback"),
+    "no rules": ({"PATTERN": {}}, "/PATTERN", "is empty, and this deployment has no default rules for keyword_model"),
+    "rules left out": ({"PATTERN": ...}, "/PATTERN", "is empty, and this deployment has no default rules"),
+    "rules that are a list": ({"PATTERN": [1]}, "/PATTERN", "must be an object that maps each label"),
+    "an empty keyword": (
+        {"PATTERN": {"A": [["x", "partially"], ["", "partially"]]}},
+        "/PATTERN/A/1",
+        'label "A", position 1: the keyword is empty',
+    ),
+    "a match type that is none": (
+        {"PATTERN": {"A": [["x", "partialy"]]}},
+        "/PATTERN/A/0/1",
+        'label "A", position 0: no such match type; write partially, absolutely',
+    ),
+    "a keyword without its place": ({"PATTERN": {"A": ["x"]}}, "/PATTERN/A/0", 'label "A", position 0: must be ["key'),
+    "a label without rules": ({"PATTERN": {"A": []}}, "/PATTERN/A", 'label "A": a keyword_model needs keywords'),
+    "an empty label": ({"PATTERN": {"": KEYWORD}}, "/PATTERN/", "the label is empty"),
+    "a label with a slash": ({"PATTERN": {"a/b ": KEYWORD}}, "/PATTERN/a~1b ", "begins or ends with white space"),
+    "a label too long": ({"PATTERN": {"a" * 200: KEYWORD}}, "/PATTERN/" + "a" * 200, "199 are allowed"),
+    "half a character as keyword": (
+        {"PATTERN": {"A": [["\ud83d", "start"]]}},
+        "/PATTERN/A/0",
+        'label "A", position 0: the keyword holds half of a surrogate pair',
+    ),
+    "half a character as label": (
+        {"PATTERN": {"\ud83d": KEYWORD}},
+        "/PATTERN/\\ud83d",
+        'label "\\ud83d": the label holds half of a surrogate pair',
+    ),
+    "half a character as key": ({"\ud83d": 1}, "/\\ud83d", "is no known key"),
+    "half a character as user": ({"SITE_CONFIG": site_config(user="\ud83d")}, "/SITE_CONFIG/user", "must be 1 to 128"),
+    "an expression that does not compile": (
+        {"MODEL_TYPE": "rule_model", "PATTERN": {"A": ["a", "("]}},
+        "/PATTERN/A/1",
+        'label "A", position 1: the expression does not compile: missing )',
+    ),
+    "an expression with a late flag": (
+        {"MODEL_TYPE": "rule_model", "PATTERN": {"A": ["x(?i)"]}},
+        "/PATTERN/A/0",
+        "the expression does not compile: global flags not at the start",
+    ),
+    "keywords for a rule model": (
+        {"MODEL_TYPE": "rule_model", "PATTERN": {"男性": KEYWORD}},
+        "/PATTERN/男性/0",
+        'label "男性", position 0: must be one regular expression',
+    ),
+}
+
+
+@pytest.mark.parametrize("case", WRONG_FIELDS)
+def test_a_wrong_field_is_named_and_nothing_is_created(case: str) -> None:
+    changes, pointer, message = WRONG_FIELDS[case]
+    gateway = Gateway()
+    # json.dumps writes lone surrogates as escapes, as callers do.
+    answer = gateway.post_text("/api/tasks/", json.dumps(create_body(**changes)))
+    body = answer.json()
+    assert (answer.status_code, body["error_code"]) == (400, 400)
+    assert [error["pointer"] for error in body["errors"]] == [pointer]
+    assert message in body["errors"][0]["message"]
+    assert body["error_message"] == f"{pointer}: {body['errors'][0]['message']}"
+    assert body["request_id"] == answer.headers["X-Request-ID"]
+    assert gateway.cluster.calls == []
+    assert CANARY not in answer.text
+
+
+def test_all_wrong_fields_are_named_at_once() -> None:
+    gateway = Gateway()
+    body = create_body(
+        MODEL_TYPE="x",
+        START_TIME=1,
+        COUNTDOWN=True,
+        QUEUE="?",
+        X=1,
+        INPUT_SCHEMA="sys",
+        SITE_CONFIG=site_config(port=0, host=""),
+    )
+    answer = gateway.post("/api/tasks/", body)
+    assert sorted(error["pointer"] for error in answer.json()["errors"]) == [
+        "/COUNTDOWN",
+        "/INPUT_SCHEMA",
+        "/MODEL_TYPE",
+        "/QUEUE",
+        "/SITE_CONFIG/host",
+        "/SITE_CONFIG/port",
+        "/START_TIME",
+        "/X",
+    ]
+
+
+def test_of_very_many_wrong_rules_the_first_are_shown_and_the_rest_counted() -> None:
+    gateway = Gateway()
+    answer = gateway.post("/api/tasks/", create_body(PATTERN={"A": [["", "start"]] * 1000})).json()
+    assert len(answer["errors"]) == 50
+    assert answer["error_message"].endswith("; and 950 more")
+
+
+WRONG_BODIES: dict[str, tuple[str | bytes, str]] = {
+    "nothing": ("", "not JSON"),
+    "half an object": ('{"MODEL_TYPE": ', "not JSON: Expecting value at line 1, column 16"),
+    "a list": ("[]", "the body must be one JSON object"),
+    "a key twice": ('{"QUEUE": "a", "QUEUE": "b"}', '/QUEUE: the key "QUEUE" is given twice'),
+    "a label twice": ('{"PATTERN": {"A": [], "A": []}}', '/PATTERN/A: the key "A" is given twice'),
+    "a password twice": (
+        f'{{"SITE_CONFIG": {{"password": "{CANARY}", "password": "{CANARY}"}}}}',
+        '/SITE_CONFIG/password: the key "password" is given twice',
+    ),
+    "not a number": ('{"COUNTDOWN": NaN}', "NaN and Infinity are none"),
+    "a very long number": ('{"COUNTDOWN": ' + "9" * 5000 + "}", "a number is out of range"),
+    "a deep nest": ('{"PATTERN": ' + "[" * 40 + "]" * 40 + "}", "nested deeper than 32 levels"),
+    "a nest without end": ("[" * 100_000, "nested deeper than 32 levels"),
+    "UTF-16": ('{"A": 1}'.encode("utf-16"), "not UTF-8"),
+    "Big5": ('{"PATTERN": {"男": []}}'.encode("big5"), "not UTF-8"),
+}
+
+
+@pytest.mark.parametrize("case", WRONG_BODIES)
+@pytest.mark.parametrize("path", ["/api/tasks/", "/api/tasks/abort/"])
+def test_a_body_that_is_no_json_object_is_refused(case: str, path: str) -> None:
+    content, message = WRONG_BODIES[case]
+    gateway = Gateway()
+    answer = gateway.post_text(path, content)
+    assert (answer.status_code, answer.json()["error_code"]) == (400, 400)
+    assert message in answer.json()["error_message"]
+    assert gateway.cluster.calls == []
+    assert CANARY not in answer.text
+
+
+@pytest.mark.parametrize(
+    "header", ["text/plain", "application/x-www-form-urlencoded", "", "application/json; charset=big5"]
+)
+def test_a_body_that_says_it_is_no_json_is_415(header: str) -> None:
+    gateway = Gateway()
+    answer = gateway.request("POST", "/api/tasks/", content=json.dumps(create_body()), headers={"Content-Type": header})
+    assert (answer.status_code, answer.json()["error_code"]) == (415, 415)
+    assert "Content-Type: application/json" in answer.json()["error_message"]
+    assert gateway.cluster.calls == []
+
+
+def test_a_content_type_with_its_charset_is_json() -> None:
+    gateway = Gateway()
+    answer = gateway.request(
+        "POST",
+        "/api/tasks/",
+        content=json.dumps(create_body()),
+        headers={"Content-Type": 'Application/JSON; charset="UTF-8"'},
+    )
+    assert answer.status_code == 200
+
+
+def test_a_body_above_the_limit_is_413_whether_it_announces_its_size_or_not() -> None:
+    gateway = Gateway(max_body_bytes=2000)
+
+    async def chunks() -> Any:
+        for _ in range(30):
+            yield b" " * 100
+
+    headers = {"Content-Type": "application/json"}
+    for content in (b" " * 2001, chunks()):
+        answer = gateway.request("POST", "/api/tasks/", content=content, headers=headers)
+        assert (answer.status_code, answer.json()["error_code"]) == (413, 413)
+        assert "larger than 2,000 bytes" in answer.json()["error_message"]
+    assert gateway.cluster.calls == []
+
+
+def test_a_host_outside_the_list_is_refused_and_one_inside_is_not() -> None:
+    gateway = Gateway(allowed_hosts=("10.0.0.0/8", "DB.example."))
+    for host, status in {"db.example": 200, "10.1.2.3": 200, "11.1.2.3": 400, "other.example": 400}.items():
+        body = create_body(SITE_CONFIG=site_config(host=host))
+        assert gateway.post("/api/tasks/", body).status_code == status, host
