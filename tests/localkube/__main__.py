@@ -78,7 +78,7 @@ def main() -> None:
     try:
         app(standalone_mode=True)
     except ComponentError as error:
-        say(f"localkube: {error}")
+        say("\n".join([f"localkube: {error}", *getattr(error, "__notes__", [])]))
         raise SystemExit(1) from None
 
 

@@ -95,7 +95,9 @@ def _create(engine: Engine, config: str) -> None:
             for workload in ("daemonset/kube-proxy", "deployment/coredns"):
                 _wait_for(environment, workload, "-n", "kube-system", "rollout", "status", workload, "--timeout=120s")
     except ComponentError as error:
-        raise ComponentError(error.component, f"{error}\n{_kubelet_log(engine)}") from error
+        for line in _kubelet_log(engine):
+            error.add_note(line)
+        raise
     fresh_config.replace(_config_path())
 
 
@@ -103,14 +105,15 @@ def _wait_for(environment: dict[str, str], component: str, *arguments: str) -> N
     run(component.replace("/", " "), ["kubectl", *arguments], environment=environment, timeout_seconds=180)
 
 
-def _kubelet_log(engine: Engine) -> str:
+def _kubelet_log(engine: Engine) -> list[str]:
+    """Return the end of the kubelet's log on the control plane node; nothing where no such node runs."""
     try:
         log = run_on_node(
             engine, CONTROL_PLANE_NODE, "journalctl", "-u", "kubelet", "--no-pager", "-n", "15", "-o", "cat"
         )
-    except ComponentError as error:
-        return str(error)
-    return "  the end of the kubelet's log:\n" + "\n".join(f"    {line}" for line in log.splitlines())
+    except ComponentError:
+        return []
+    return ["  the end of the kubelet's log:", *(f"    {line}" for line in log.splitlines())]
 
 
 def _exists(engine: Engine) -> bool:
