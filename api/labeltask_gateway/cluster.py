@@ -80,7 +80,7 @@ class KubernetesCluster:
                 PLURAL,
                 manifest,
                 field_validation="Strict",
-                _content_type="application/json",
+                _headers={"Content-Type": "application/json"},
                 _request_timeout=self._timeout,
             )
         except API_CALL_ERRORS as error:
@@ -94,7 +94,7 @@ class KubernetesCluster:
                 self._namespace,
                 # The client sends dicts as they are; its type only knows its own models.
                 cast("client.V1Secret", manifest),
-                _content_type="application/json",
+                _headers={"Content-Type": "application/json"},
                 _request_timeout=self._timeout,
             )
         except API_CALL_ERRORS as error:
