@@ -10,6 +10,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -68,8 +69,10 @@ class Server:
         deadline = time.monotonic() + _STARTED_WITHIN_SECONDS
         while True:
             try:
-                self.admin().close()
-            except pymysql.err.OperationalError:
+                # It listens once the init file has been run. PyMySQL would leave its socket behind on a refusal.
+                with socket.socket(socket.AF_UNIX) as probe:
+                    probe.connect(str(self.folder / "server.sock"))
+            except OSError:
                 if self.process.poll() is not None or time.monotonic() > deadline:
                     raise RuntimeError(f"MariaDB did not start:\n{self.log_text()[-4000:]}") from None
                 time.sleep(0.05)
@@ -113,9 +116,16 @@ class Server:
 
 
 @contextmanager
-def running_server(folder: Path, *options: str) -> Iterator[Server]:
-    """Yield a running server whose data lives in ``folder``; it is stopped at the end, the folder stays."""
-    folder.mkdir(parents=True, exist_ok=True)
+def running_server(*options: str) -> Iterator[Server]:
+    """Yield a running server; it is stopped at the end, and its data goes.
+
+    The folder is no pytest one: pytest closes those to every other account, and a server can't run as root.
+    """
+    with tempfile.TemporaryDirectory(prefix="labeltask-mariadb-", ignore_cleanup_errors=True) as name:
+        yield from _run_server(Path(name), options)
+
+
+def _run_server(folder: Path, options: tuple[str, ...]) -> Iterator[Server]:
     (folder / "users.sql").write_text(
         f"CREATE USER IF NOT EXISTS '{USER}'@'%' IDENTIFIED BY '{PASSWORD}';\n"
         f"GRANT ALL ON *.* TO '{USER}'@'%';\nDELETE FROM mysql.global_priv WHERE User = '';\nFLUSH PRIVILEGES;\n"
@@ -131,12 +141,9 @@ def running_server(folder: Path, *options: str) -> Iterator[Server]:
 
 def _install(folder: Path) -> None:
     if os.geteuid() == 0:
-        # mariadbd refuses to run as root; the folders above must let its account through.
+        # mariadbd refuses to run as root.
         account = pwd.getpwnam("mysql")
         os.chown(folder, account.pw_uid, account.pw_gid)
-        for above in folder.parents:
-            if above.stat().st_uid == 0 and str(above).startswith("/tmp/"):
-                above.chmod(above.stat().st_mode | 0o011)
     subprocess.run(
         [
             _program("mariadb-install-db"),

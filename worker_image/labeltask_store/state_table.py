@@ -7,9 +7,9 @@ and operator. Each function ends its own transaction and may be repeated at will
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
-from labeltask_contract.stat import ProdStat, Stat
+from labeltask_contract.stat import ProdStat, Stat, is_final
 from labeltask_contract.task_document import TaskDocument
 from labeltask_store.connection import DbConnection, changed_by, error_code, rows_of
 from labeltask_store.sql import marks, qualified
@@ -47,6 +47,11 @@ class StateRow:
     run_time: float | None
     check_point: datetime | None
     error_message: str | None
+
+    @property
+    def is_final(self) -> bool:
+        """Tell whether nothing may change any more."""
+        return is_final(self.stat, self.prod_stat)
 
 
 @dataclass(frozen=True)
@@ -244,11 +249,14 @@ def _state_row(found: Mapping[str, Any]) -> StateRow:
     values: dict[str, Any] = {column: found.get(column) for column in _COLUMNS}
     for column in _TEXTS:
         values[column] = None if values[column] is None else str(values[column])
-    values["stat"] = _word(Stat, values["stat"])
-    values["prod_stat"] = _word(ProdStat, values["prod_stat"])
+    values["stat"] = word_of(Stat, values["stat"])
+    values["prod_stat"] = word_of(ProdStat, values["prod_stat"])
     return StateRow(**values)
 
 
-def _word(words: type[Stat] | type[ProdStat], value: object) -> Any:
+Word = TypeVar("Word", Stat, ProdStat)
+
+
+def word_of(words: type[Word], value: object) -> Word | None:
     """The enum's member, None for NULL and for words that only a predecessor's row may hold."""
     return next((word for word in words if word.value == value), None)

@@ -1,0 +1,371 @@
+"""The slice ledger: which part of a task's range is claimed by whom, and how far it is committed.
+
+``label_slice`` in the output schema holds the truth about progress. A worker registers itself, claims slices one by one
+and moves a slice's cursor in the same transaction as the rows it wrote; each such step is conditional on still holding
+the claim. All clocks are the database's.
+"""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from labeltask_contract.errors import LabelTaskError
+from labeltask_contract.times import format_time
+from labeltask_store.connection import DbConnection, changed_by, error_code, rows_of
+from labeltask_store.slice_plan import PlannedSlice
+from labeltask_store.source_rows import Position
+from labeltask_store.sql import marks, qualified
+from labeltask_store.state_table import SLICE_TABLE, STATE_TABLE
+
+WORKER_TABLE = "label_worker"
+LEASE_SECONDS = 90
+"""Longest time between two commits of a worker that is alive; after it another one may take the slice over."""
+
+_TEXT = "ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin"
+_LEASE_END = f"UTC_TIMESTAMP(6) + INTERVAL {LEASE_SECONDS} SECOND"
+_LEDGER_TABLES = {
+    SLICE_TABLE: f"""(
+  task_id VARCHAR(32) NOT NULL,
+  slice_no INT NOT NULL,
+  start_time DATETIME NOT NULL,
+  end_time DATETIME NOT NULL,
+  rows_estimated BIGINT NOT NULL,
+  cursor_time DATETIME(6),
+  cursor_id VARCHAR(255),
+  batches BIGINT NOT NULL DEFAULT 0,
+  rows_read BIGINT NOT NULL DEFAULT 0,
+  rows_labelled BIGINT NOT NULL DEFAULT 0,
+  table_counts LONGTEXT,
+  owner VARCHAR(64),
+  owner_index INT,
+  claims BIGINT NOT NULL DEFAULT 0,
+  lease_until DATETIME(6),
+  heartbeat_at DATETIME(6),
+  done_at DATETIME(6),
+  PRIMARY KEY (task_id, slice_no)
+) {_TEXT}""",
+    WORKER_TABLE: f"""(
+  task_id VARCHAR(32) NOT NULL,
+  owner_index INT NOT NULL,
+  owner VARCHAR(64) NOT NULL,
+  first_started_at DATETIME(6) NOT NULL,
+  started_at DATETIME(6) NOT NULL,
+  PRIMARY KEY (task_id, owner_index)
+) {_TEXT}""",
+}
+
+
+class Fenced(LabelTaskError):
+    """Another worker has taken this one's place: nothing more may be written."""
+
+    def __init__(self) -> None:
+        super().__init__("another worker took over; this one stops without writing")
+
+
+@dataclass(frozen=True)
+class Worker:
+    """Who is asking: the pod's uid, unique for ever, and its completion index, which a replacement has too."""
+
+    task_id: str
+    owner: str
+    owner_index: int
+
+
+@dataclass(frozen=True)
+class TableCount:
+    """Rows of one slice by result table."""
+
+    read: int = 0
+    labelled: int = 0
+
+    def __add__(self, other: "TableCount") -> "TableCount":
+        """Both together."""
+        return TableCount(self.read + other.read, self.labelled + other.labelled)
+
+
+TableCounts = Mapping[str, TableCount]
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A slice that a worker holds, as of its last commit."""
+
+    task_id: str
+    slice_no: int
+    owner: str
+    number: int
+    start: str
+    end: str
+    behind: Position | None
+    batches: int
+    tables: TableCounts = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Totals:
+    """Sums over a task's slices."""
+
+    slices: int
+    unfinished: int
+    rows_read: int
+    rows_labelled: int
+    check_point: str | None
+    """Everything before is committed, truncated to the second; None once all slices are done."""
+
+
+def ensure_ledger_tables(db: DbConnection, schema: str, tables: Mapping[str, str] = _LEDGER_TABLES) -> None:
+    """Have the ledger's tables."""
+    for table, definition in tables.items():
+        try:
+            changed_by(db, f"CREATE TABLE IF NOT EXISTS {qualified(schema, table)} {definition}")
+        except Exception as error:
+            if error_code(error) != 1050:
+                raise
+    db.commit()
+
+
+def register(db: DbConnection, schema: str, worker: Worker) -> None:
+    """Make ``worker`` the one of its index; an earlier one of the same index is fenced from now on."""
+    changed_by(
+        db,
+        f"INSERT INTO {qualified(schema, WORKER_TABLE)} (task_id, owner_index, owner, first_started_at, started_at) "  # noqa: S608
+        "VALUES (%s, %s, %s, UTC_TIMESTAMP(6), UTC_TIMESTAMP(6)) "
+        "ON DUPLICATE KEY UPDATE owner = %s, started_at = UTC_TIMESTAMP(6)",
+        (worker.task_id, worker.owner_index, worker.owner, worker.owner),
+    )
+    db.commit()
+
+
+def is_registered(db: DbConnection, schema: str, worker: Worker, *, lock: bool = False) -> bool:
+    """Tell whether ``worker`` still is the one of its index; ``lock`` keeps that true until the transaction ends."""
+    rows = rows_of(
+        db,
+        f"SELECT owner FROM {qualified(schema, WORKER_TABLE)} WHERE task_id = %s AND owner_index = %s"  # noqa: S608
+        + (" FOR UPDATE" if lock else ""),
+        (worker.task_id, worker.owner_index),
+    )
+    return [owner for (owner,) in rows] == [worker.owner]
+
+
+def count_slices(db: DbConnection, schema: str, task_id: str) -> int:
+    """Return how many slices the range has been cut into; 0 means that it has not been cut yet."""
+    rows = rows_of(db, f"SELECT COUNT(*) FROM {qualified(schema, SLICE_TABLE)} WHERE task_id = %s", (task_id,))  # noqa: S608
+    db.rollback()
+    return int(rows[0][0])
+
+
+def store_plan(
+    db: DbConnection, schema: str, worker: Worker, planned: Sequence[PlannedSlice], result_tables: Iterable[str]
+) -> None:
+    """Write the slices, all or none; a plan that is there already stays.
+
+    What ``result_tables`` hold of a task without a plan was written by one whose ledger got lost: it is removed,
+    because the range is read from its start now.
+
+    :raises Fenced: when ``worker`` is not registered any more.
+    """
+    # The lock lets one of several planners in at a time.
+    rows_of(db, f"SELECT stat FROM {qualified(schema, STATE_TABLE)} WHERE task_id = %s FOR UPDATE", (worker.task_id,))  # noqa: S608
+    table = qualified(schema, SLICE_TABLE)
+    if not is_registered(db, schema, worker, lock=True):
+        db.rollback()
+        raise Fenced
+    if not rows_of(db, f"SELECT 1 FROM {table} WHERE task_id = %s LIMIT 1", (worker.task_id,)):  # noqa: S608
+        for name in result_tables:
+            changed_by(db, f"DELETE FROM {qualified(schema, name)} WHERE task_id = %s", (worker.task_id,))  # noqa: S608
+        values = [
+            (worker.task_id, number, format_time(part.start), format_time(part.end), part.rows)
+            for number, part in enumerate(planned)
+        ]
+        for first in range(0, len(values), 1_000):
+            chunk = values[first : first + 1_000]
+            places = ", ".join([f"({marks(5)})"] * len(chunk))
+            statement = f"INSERT INTO {table} (task_id, slice_no, start_time, end_time, rows_estimated) VALUES {places}"  # noqa: S608
+            changed_by(db, statement, [value for row in chunk for value in row])
+    db.commit()
+
+
+def claim_slice(db: DbConnection, schema: str, worker: Worker) -> Claim | None:
+    """Take the first slice that nobody alive holds; None when there is none at the moment.
+
+    :raises Fenced: when ``worker`` is not registered any more.
+    """
+    table = qualified(schema, SLICE_TABLE)
+    # A registered worker is the only live one of its index, so what another pod of that index held is free at once.
+    free = (
+        "done_at IS NULL AND (owner IS NULL OR lease_until < UTC_TIMESTAMP(6) OR owner_index = %s) "  # noqa: S608
+        f"AND EXISTS (SELECT 1 FROM {qualified(schema, WORKER_TABLE)} w "
+        "WHERE w.task_id = %s AND w.owner_index = %s AND w.owner = %s)"
+    )
+    free_values = (worker.owner_index, worker.task_id, worker.owner_index, worker.owner)
+    while True:
+        db.rollback()
+        found = rows_of(
+            db,
+            f"SELECT slice_no, claims FROM {table} WHERE task_id = %s AND {free} ORDER BY slice_no LIMIT 1",  # noqa: S608
+            (worker.task_id, *free_values),
+        )
+        if not found:
+            registered = is_registered(db, schema, worker)
+            db.rollback()
+            if not registered:
+                raise Fenced
+            return None
+        slice_no, claims = found[0]
+        taken = changed_by(
+            db,
+            f"UPDATE {table} SET owner = %s, owner_index = %s, claims = claims + 1, "  # noqa: S608
+            f"lease_until = {_LEASE_END}, heartbeat_at = UTC_TIMESTAMP(6) "
+            f"WHERE task_id = %s AND slice_no = %s AND claims = %s AND {free}",
+            (worker.owner, worker.owner_index, worker.task_id, slice_no, claims, *free_values),
+        )
+        if taken:
+            claim = load_claim(db, schema, worker.task_id, slice_no, worker.owner, claims + 1)
+            db.commit()
+            return claim
+
+
+def load_claim(db: DbConnection, schema: str, task_id: str, slice_no: int, owner: str, number: int) -> Claim:
+    """Return a claim that is known to be held, as the ledger has it, inside the caller's transaction."""
+    row = rows_of(
+        db,
+        "SELECT CAST(start_time AS CHAR(26)), CAST(end_time AS CHAR(26)), CAST(cursor_time AS CHAR(26)), cursor_id, "  # noqa: S608
+        f"batches, table_counts FROM {qualified(schema, SLICE_TABLE)} WHERE task_id = %s AND slice_no = %s",
+        (task_id, slice_no),
+    )[0]
+    start, end, cursor_time, cursor_id, batches, tables = row
+    behind = None if cursor_time is None else Position(cursor_time, cursor_id)
+    return Claim(task_id, slice_no, owner, number, start, end, behind, batches, _load_counts(tables))
+
+
+def lock_claim(db: DbConnection, schema: str, claim: Claim) -> int:
+    """Begin a transaction that holds the claim's slice; return its number of committed batches.
+
+    :raises Fenced: when the claim is lost.
+    """
+    rows = rows_of(
+        db,
+        f"SELECT batches FROM {qualified(schema, SLICE_TABLE)} WHERE task_id = %s AND slice_no = %s "  # noqa: S608
+        "AND owner = %s AND claims = %s AND done_at IS NULL FOR UPDATE",
+        (claim.task_id, claim.slice_no, claim.owner, claim.number),
+    )
+    if not rows:
+        db.rollback()
+        raise Fenced
+    return int(rows[0][0])
+
+
+def advance(db: DbConnection, schema: str, claim: Claim, behind: Position, added: TableCounts) -> Claim:
+    """Move the slice's cursor behind ``behind`` and add to its counters, inside the caller's transaction."""
+    tables = {**claim.tables}
+    for name, count in added.items():
+        tables[name] = tables.get(name, TableCount()) + count
+    changed = changed_by(
+        db,
+        f"UPDATE {qualified(schema, SLICE_TABLE)} SET cursor_time = %s, cursor_id = %s, batches = batches + 1, "  # noqa: S608
+        "rows_read = %s, rows_labelled = %s, table_counts = %s, "
+        f"lease_until = {_LEASE_END}, heartbeat_at = UTC_TIMESTAMP(6) "
+        "WHERE task_id = %s AND slice_no = %s AND owner = %s AND claims = %s AND batches = %s AND done_at IS NULL",
+        (
+            behind.post_time,
+            behind.id,
+            sum(count.read for count in tables.values()),
+            sum(count.labelled for count in tables.values()),
+            _dump_counts(tables),
+            claim.task_id,
+            claim.slice_no,
+            claim.owner,
+            claim.number,
+            claim.batches,
+        ),
+    )
+    if changed != 1:
+        db.rollback()
+        raise Fenced
+    return replace(claim, behind=behind, batches=claim.batches + 1, tables=tables)
+
+
+def finish_slice(db: DbConnection, schema: str, claim: Claim) -> None:
+    """Mark the slice done, and commit; a repeat changes nothing.
+
+    :raises Fenced: when the claim is lost.
+    """
+    changed = changed_by(
+        db,
+        f"UPDATE {qualified(schema, SLICE_TABLE)} SET done_at = COALESCE(done_at, UTC_TIMESTAMP(6)), "  # noqa: S608
+        "heartbeat_at = UTC_TIMESTAMP(6) WHERE task_id = %s AND slice_no = %s AND owner = %s AND claims = %s",
+        (claim.task_id, claim.slice_no, claim.owner, claim.number),
+    )
+    db.commit()
+    if not changed:
+        raise Fenced
+
+
+def release(db: DbConnection, schema: str, claim: Claim) -> None:
+    """Hand a claim back at once, and commit; a claim that is lost already stays lost."""
+    changed_by(
+        db,
+        f"UPDATE {qualified(schema, SLICE_TABLE)} SET owner = NULL, owner_index = NULL, lease_until = NULL "  # noqa: S608
+        "WHERE task_id = %s AND slice_no = %s AND owner = %s AND claims = %s AND done_at IS NULL",
+        (claim.task_id, claim.slice_no, claim.owner, claim.number),
+    )
+    db.commit()
+
+
+def read_totals(db: DbConnection, schema: str, task_id: str) -> Totals:
+    """Return the sums over the task's slices, inside the caller's transaction."""
+    row = rows_of(
+        db,
+        "SELECT COUNT(*), COALESCE(SUM(done_at IS NULL), 0), COALESCE(SUM(rows_read), 0), "  # noqa: S608
+        "COALESCE(SUM(rows_labelled), 0), "
+        "CAST(MIN(IF(done_at IS NULL, COALESCE(cursor_time, start_time), NULL)) AS CHAR(26)) "
+        f"FROM {qualified(schema, SLICE_TABLE)} WHERE task_id = %s",
+        (task_id,),
+    )[0]
+    slices, unfinished, read, labelled, check_point = row
+    return Totals(int(slices), int(unfinished), int(read), int(labelled), check_point and str(check_point)[:19])
+
+
+def read_table_counts(db: DbConnection, schema: str, task_id: str) -> dict[str, TableCount]:
+    """Return rows read and labelled for each result table, sorted by name."""
+    total: dict[str, TableCount] = {}
+    for (counts,) in rows_of(
+        db,
+        f"SELECT table_counts FROM {qualified(schema, SLICE_TABLE)} WHERE task_id = %s",  # noqa: S608
+        (task_id,),
+    ):
+        for name, count in _load_counts(counts).items():
+            total[name] = total.get(name, TableCount()) + count
+    return dict(sorted(total.items()))
+
+
+def seconds_since_labelled(db: DbConnection, schema: str, task_id: str) -> float:
+    """Return the time since the last slice was done, which is when phase 1 ended, on the database's clock."""
+    rows = rows_of(
+        db,
+        "SELECT TIMESTAMPDIFF(MICROSECOND, MAX(done_at), UTC_TIMESTAMP(6)) / 1000000 "  # noqa: S608
+        f"FROM {qualified(schema, SLICE_TABLE)} WHERE task_id = %s",
+        (task_id,),
+    )
+    db.rollback()
+    return float(rows[0][0])
+
+
+def run_minutes(db: DbConnection, schema: str, task_id: str) -> float:
+    """Return the minutes since the task's first worker registered."""
+    rows = rows_of(
+        db,
+        "SELECT TIMESTAMPDIFF(MICROSECOND, MIN(first_started_at), UTC_TIMESTAMP(6)) / 60000000 "  # noqa: S608
+        f"FROM {qualified(schema, WORKER_TABLE)} WHERE task_id = %s",
+        (task_id,),
+    )
+    return float(rows[0][0] or 0)
+
+
+def _load_counts(text: Any) -> dict[str, TableCount]:
+    return {name: TableCount(*counts) for name, counts in json.loads(text or "{}").items()}
+
+
+def _dump_counts(tables: TableCounts) -> str:
+    return json.dumps({name: [count.read, count.labelled] for name, count in tables.items()}, separators=(",", ":"))
