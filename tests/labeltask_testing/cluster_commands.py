@@ -3,7 +3,7 @@
 import json
 import os
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -73,8 +73,10 @@ def ensure_namespace(name: str) -> None:
     apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}})
 
 
-def helm_install(release: str, namespace: str, values: Mapping[str, Any]) -> None:
+def helm_install(release: str, namespace: str, values: Mapping[str, Any], settings: Sequence[str] = ()) -> None:
     """Install or upgrade the project's chart and wait until everything in it is ready."""
+    # helm never touches a CRD that exists already, so a changed one is brought in first.
+    kubectl("apply", "--server-side", "--force-conflicts", "--filename", str(ROOT / "manifests" / "crd.yaml"))
     run(
         "helm",
         "upgrade",
@@ -85,6 +87,7 @@ def helm_install(release: str, namespace: str, values: Mapping[str, Any]) -> Non
         namespace,
         "--values",
         "-",
+        *(argument for setting in settings for argument in ("--set-json", setting)),
         "--wait",
         "--timeout",
         "3m",

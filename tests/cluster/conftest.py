@@ -1,0 +1,64 @@
+"""One installation for all cluster tests: a namespace, a database with 20,000 posts, the chart.
+
+The cluster itself is reused when one runs, and stays; the namespace is made anew and deleted at the end.
+"""
+
+import json
+import secrets
+from collections.abc import Iterator
+
+import pytest
+
+from demo.setting import ensure_cluster_with_images
+from labeltask_testing.cluster_commands import apply, kubectl
+from labeltask_testing.cluster_database import SOURCE_TABLE, ClusterDatabase
+from labeltask_testing.installation import Installation
+from labeltask_testing.source_rows import Post, create_source_table, generate_posts, load_posts
+from localkube.kind_config import TEST_DATABASE, TEST_GATEWAY
+
+NAMESPACE = "labeltask-test"
+SETTINGS = ("worker.allowImageOverride=true", "operator.pollSeconds=1", "operator.statusSeconds=1")
+
+
+@pytest.fixture(scope="session")
+def posts() -> list[Post]:
+    return list(generate_posts(20_000, seed=4))
+
+
+@pytest.fixture(scope="session")
+def installation(posts: list[Post]) -> Iterator[Installation]:
+    images = ensure_cluster_with_images()
+    kubectl("delete", "namespace", NAMESPACE, "--ignore-not-found", "--timeout", "120s", timeout_seconds=150)
+    database = ClusterDatabase(
+        namespace=NAMESPACE,
+        port=TEST_DATABASE,
+        image=images.mariadb,
+        root_password=secrets.token_hex(),
+        user="labeltask",
+        # A canary: test_credentials.py looks for it everywhere. The quotes and signs break careless escaping.
+        password=f"p@ss:/%#?'\"\\密-canary-{secrets.token_hex(8)}",
+        source_schema="wh_test",
+        output_schema="audience_result",
+    )
+    installed = Installation("labeltask", NAMESPACE, TEST_GATEWAY, database, images)
+    installed.install(*SETTINGS)
+    with database.as_root() as connection:
+        create_source_table(connection, database.source_schema, SOURCE_TABLE)
+        load_posts(connection, database.source_schema, SOURCE_TABLE, posts)
+    yield installed
+    kubectl("delete", "namespace", NAMESPACE, "--timeout", "120s", timeout_seconds=150)
+
+
+@pytest.fixture(scope="session")
+def connection_secret(installation: Installation) -> str:
+    """Name of a Secret with the connection, as a kubectl user makes one."""
+    name = "by-kubectl"
+    apply(
+        {
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "metadata": {"name": name, "namespace": installation.namespace},
+            "stringData": {"connection.json": json.dumps(installation.database.site_config)},
+        }
+    )
+    return name

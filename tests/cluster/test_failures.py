@@ -1,0 +1,128 @@
+"""Failures that callers cause or meet: each ends in FAILURE within a minute, in the same words everywhere."""
+
+from typing import Any
+
+from labeltask_testing.cluster_commands import apply
+from labeltask_testing.database_rows import state
+from labeltask_testing.installation import Installation, wait_until
+from labeltask_testing.requests import gender_request, gender_resource
+from labeltask_testing.source_rows import create_source_table
+
+
+def assert_failed(installation: Installation, name: str, reason: str, *words: str) -> None:
+    """CR, state table and REST tell of the same failure, with these words."""
+    resource = wait_until(
+        lambda: installation.label_task(name).get("status", {}),
+        lambda seen: "completionTime" in seen,
+        seconds=60,
+        what=f"{name} to fail",
+    )
+    assert (resource["stat"], resource["reason"]) == ("FAILURE", reason)
+    message = resource["errorMessage"]
+    assert [word for word in words if word not in message] == []
+    failed = [c for c in resource["conditions"] if c["type"] == "Failed"]
+    assert [(c["status"], c["reason"], c["message"]) for c in failed] == [("True", reason, message)]
+    answer = installation.status(resource["taskId"])
+    assert (answer["stat"], answer["error_message"]) == ("FAILURE", message)
+
+    def stored() -> dict[str, Any]:
+        with installation.database.as_root() as db:
+            return state(db, installation.database.output_schema, resource["taskId"])
+
+    row = wait_until(stored, lambda seen: seen["stat"] == "FAILURE", seconds=30, what="FAILURE in the state table")
+    assert row["error_message"] == message
+
+
+def test_a_wrong_password(installation: Installation) -> None:
+    site = {**installation.database.site_config, "password": "wrong-canary"}
+    task_id = installation.create(gender_request(installation, SITE_CONFIG=site))
+    assert_failed(installation, task_id, "AccessDenied", "labeltask", installation.database.host_in_cluster)
+
+
+def test_a_missing_table(installation: Installation) -> None:
+    task_id = installation.create(gender_request(installation, INPUT_TABLE="no_such_table"))
+    assert_failed(installation, task_id, "TableMissing", "wh_test", "no_such_table")
+
+
+def test_a_missing_schema(installation: Installation) -> None:
+    task_id = installation.create(gender_request(installation, INPUT_SCHEMA="no_such_schema"))
+    # An account that may not see a schema can't know whether it exists: MySQL says "access denied" then.
+    assert_failed(installation, task_id, "AccessDenied", "no_such_schema")
+
+
+def test_an_unknown_host(installation: Installation) -> None:
+    site = {**installation.database.site_config, "host": "no-such-database.labeltask-test.svc.cluster.local"}
+    task_id = installation.create(gender_request(installation, SITE_CONFIG=site))
+    resource = wait_until(
+        lambda: installation.label_task(task_id).get("status", {}),
+        lambda seen: "completionTime" in seen,
+        seconds=60,
+        what="the task to fail",
+    )
+    assert (resource["stat"], resource["reason"]) == ("FAILURE", "SourceUnreachable")
+    assert "no-such-database.labeltask-test.svc.cluster.local:3306" in resource["errorMessage"]
+    answer = installation.status(task_id)
+    assert (answer["stat"], answer["error_message"]) == ("FAILURE", resource["errorMessage"])
+
+
+def test_an_image_that_does_not_exist(installation: Installation, connection_secret: str) -> None:
+    image = "localhost/no-such-image:1"
+    apply(gender_resource(installation, "no-image", connection_secret, image=image))
+    assert_failed(installation, "no-image", "ImagePull", image)
+
+
+def test_a_worker_that_runs_out_of_memory(installation: Installation, connection_secret: str) -> None:
+    database = installation.database
+    with database.as_root() as db, db.cursor() as cursor:
+        create_source_table(db, database.source_schema, "large_texts")
+        cursor.execute(f"TRUNCATE TABLE `{database.source_schema}`.large_texts")
+        cursor.executemany(
+            f"INSERT INTO `{database.source_schema}`.large_texts (id, s_id, author, content, post_time) "
+            "VALUES (%s, 'WH_F0001', '陳先生', REPEAT('長', 5000000), '2020-01-10')",
+            [(str(number),) for number in range(8)],
+        )
+    resources = {"requests": {"memory": "32Mi"}, "limits": {"memory": "64Mi"}}
+    task = gender_resource(
+        installation,
+        "small-memory",
+        connection_secret,
+        predictType="content",
+        resources=resources,
+        input={"schema": database.source_schema, "table": "large_texts"},
+    )
+    apply(task)
+    assert_failed(installation, "small-memory", "OutOfMemory", "OOMKilled", "64Mi", "resources.limits.memory")
+
+
+def test_a_secret_that_does_not_exist_is_named_while_the_task_still_waits_for_it(installation: Installation) -> None:
+    apply(gender_resource(installation, "no-secret", "no-such-secret"))
+    resource = wait_until(
+        lambda: installation.label_task("no-secret").get("status", {}),
+        lambda seen: any(c["type"] == "Accepted" for c in seen.get("conditions", [])),
+        seconds=30,
+        what="the missing Secret to be named",
+    )
+    (accepted,) = [c for c in resource["conditions"] if c["type"] == "Accepted"]
+    assert (accepted["status"], accepted["reason"]) == ("False", "SecretMissing")
+    assert "no-such-secret" in accepted["message"]
+
+
+def test_rules_that_only_the_operator_can_refuse_are_refused_in_the_gateways_words(
+    installation: Installation, connection_secret: str
+) -> None:
+    pattern = [{"label": "A", "expressions": ["ok", "[a-"]}]
+    request = gender_request(installation, MODEL_TYPE="rule_model", PATTERN={"A": ["ok", "[a-"]})
+    refused = installation.post("/api/tasks/", request)
+    assert refused.status_code == 400
+    message = refused.json()["error_message"]
+    assert 'label "A", position 1: the expression does not compile' in message
+    apply(gender_resource(installation, "wrong-rule", connection_secret, modelType="rule_model", pattern=pattern))
+    resource = wait_until(
+        lambda: installation.label_task("wrong-rule").get("status", {}),
+        lambda seen: "completionTime" in seen,
+        seconds=30,
+        what="the rule to be refused",
+    )
+    assert (resource["stat"], resource["reason"]) == ("FAILURE", "RuleInvalid")
+    assert 'label "A", position 1: the expression does not compile' in resource["errorMessage"]
+    assert installation.status(resource["taskId"])["stat"] == "FAILURE"
