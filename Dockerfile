@@ -25,8 +25,7 @@ RUN python3 -m venv --without-pip /opt/labeltask \
  && python3 -m pip --python /opt/labeltask/bin/python install \
       --no-cache-dir --no-index --no-deps /build/wheel/*.whl
 
-FROM ${BASE_IMAGE}
-COPY --from=requirements /opt/labeltask /opt/labeltask
+FROM requirements
 # A layer of its own: a change of code ships a few hundred kilobytes.
 COPY --from=code /opt/labeltask/lib/ /opt/labeltask/lib/
 # PYTHONSAFEPATH: the working folder must not come before the standard library.

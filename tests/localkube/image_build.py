@@ -32,26 +32,26 @@ def ensure_base_image(engine: Engine) -> str:
 def ensure_image(engine: Engine, inputs: ImageInputs, base_image: str) -> str:
     """Return the image's reference; it is built unless an image of exactly these inputs is in the engine's store."""
     reference = inputs.reference(base_image)
-    if not has_image(engine, reference):
-        with (
-            step(f"build {reference}", expected="5 s, 1-2 minutes the first time"),
-            scratch_directory("build") as scratch,
-        ):
-            options = _offline_options(scratch) if engine.builds_its_own_images else []
-            arguments: list[Argument] = [
-                "--file",
-                inputs.dockerfile,
-                "--tag",
-                reference,
-                f"--build-arg=BASE_IMAGE={base_image}",
-            ]
-            run(
-                f"build {inputs.name.rsplit('/', 1)[-1]}",
-                [engine.command, "build", *options, *arguments, inputs.context],
-                environment=engine.environment,
-                timeout_seconds=1800,
-            )
+    while not has_image(engine, reference):
+        with step(f"build {reference}", expected="5 s, half a minute the first time"):
+            _build(engine, inputs, base_image, reference)
+        built, reference = reference, inputs.reference(base_image)
+        if built != reference:
+            # Somebody saved a file meanwhile, so nobody knows which of the two is in the image.
+            run("remove image", [engine.command, "rmi", built], environment=engine.environment)
     return reference
+
+
+def _build(engine: Engine, inputs: ImageInputs, base_image: str, reference: str) -> None:
+    with scratch_directory("build") as scratch:
+        options = _offline_options(scratch) if engine.builds_its_own_images else []
+        arguments: list[Argument] = ["--file", inputs.dockerfile, "--tag", reference]
+        run(
+            f"build {inputs.name.rsplit('/', 1)[-1]}",
+            [engine.command, "build", *options, *arguments, f"--build-arg=BASE_IMAGE={base_image}", inputs.context],
+            environment=engine.environment,
+            timeout_seconds=1800,
+        )
 
 
 def has_image(engine: Engine, reference: str) -> bool:
