@@ -37,7 +37,7 @@ def configure_kopf(settings: kopf.OperatorSettings) -> None:
     settings.watching.label_selectors["", "v1", "pods"] = TASK_ID_LABEL
 
 
-@kopf.on.startup()
+@kopf.on.startup(errors=kopf.ErrorsMode.PERMANENT)
 async def start(settings: kopf.OperatorSettings, memo: kopf.Memo, **_: Any) -> None:
     """Read what is there, then begin to serve: nothing new starts before it is known what runs."""
     configure_kopf(settings)
