@@ -8,6 +8,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.routing import Match
 
 from labeltask_contract.errors import InvalidTask, LabelTaskError, Problem, pointer
 from labeltask_gateway import errors
@@ -33,6 +34,8 @@ _HTTP_MESSAGES = {
     404: "there is nothing at this path: /openapi.json lists the paths, and a task's id is 32 hexadecimal digits",
     405: "this path does not take this method; the header Allow says which it takes",
 }
+
+_METHODS = ("DELETE", "GET", "HEAD", "PATCH", "POST", "PUT")
 
 _log = structlog.stdlib.get_logger(__name__)
 
@@ -77,8 +80,20 @@ def _on_validation_error(request: Request, error: Exception) -> Response:
 def _on_http_error(request: Request, error: Exception) -> Response:
     status = error.status_code if isinstance(error, HTTPException) else 500
     headers = dict(error.headers or {}) if isinstance(error, HTTPException) else {}
+    if status == 405:
+        headers["Allow"] = _allowed_methods(request)
     message = _HTTP_MESSAGES.get(status, "the request can't be served")
     return _envelope(status, message, (), request.state.request_id, headers)
+
+
+def _allowed_methods(request: Request) -> str:
+    """Return every method of the path: the router names those of the first route only, and GET and POST are two."""
+
+    def takes(method: str) -> bool:
+        scope = {**request.scope, "method": method}
+        return any(route.matches(scope)[0] is Match.FULL for route in request.app.routes)
+
+    return ", ".join(filter(takes, _METHODS))
 
 
 def _sentence(problems: Sequence[Problem]) -> str:
