@@ -9,7 +9,6 @@ import structlog
 
 from labeltask_contract.errors import LabelTaskError
 from labeltask_contract.names import is_task_id
-from labeltask_contract.stat import is_final
 from labeltask_gateway.cluster import Cluster
 from labeltask_gateway.errors import NoSuchTask, TaskEnded
 from labeltask_gateway.manifests import build_label_task, build_secret
@@ -79,7 +78,7 @@ class Tasks:
         task = self._observe(task_id)
         if task is None:
             row = self._history.find(task_id) if is_task_id(task_id) else None
-            if row is not None and is_final(row.stat, row.prod_stat):
+            if row is not None and row.is_final:
                 raise TaskEnded(task_id, str(row.stat))
             raise NoSuchTask(_shown(task_id))
         if task.is_final:

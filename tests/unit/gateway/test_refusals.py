@@ -1,5 +1,6 @@
 """Every wrong request is a 4xx that says where and what to write instead, and creates nothing."""
 
+import asyncio
 import json
 from typing import Any
 
@@ -222,6 +223,18 @@ def test_a_body_above_the_limit_is_413_whether_it_announces_its_size_or_not() ->
         assert (answer.status_code, answer.json()["error_code"]) == (413, 413)
         assert "larger than 2,000 bytes" in answer.json()["error_message"]
     assert gateway.cluster.calls == []
+
+
+def test_a_caller_who_stops_sending_is_408() -> None:
+    gateway = Gateway(request_timeout_seconds=0.05)
+
+    async def chunks() -> Any:
+        yield b"{"
+        await asyncio.sleep(5)
+
+    headers = {"Content-Type": "application/json"}
+    answer = gateway.request("POST", "/api/tasks/", content=chunks(), headers=headers)
+    assert (answer.status_code, answer.json()["error_code"]) == (408, 408)
 
 
 def test_a_host_outside_the_list_is_refused_and_one_inside_is_not() -> None:

@@ -21,6 +21,28 @@ def test_a_deployment_without_history_knows_nothing() -> None:
     assert NoHistory().find(ID) is None
 
 
+def test_schemas_are_asked_in_turn_until_one_knows_the_task(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    closed: list[bool] = []
+
+    class Database:
+        def close(self) -> None:
+            closed.append(True)
+
+    def read_state(_: Database, schema: str, task_id: str) -> str | None:
+        asked.append(schema)
+        return f"row of {task_id}" if schema == "b" else None
+
+    monkeypatch.setattr("labeltask_gateway.store.open_connection", lambda *_, **__: Database())
+    monkeypatch.setattr("labeltask_gateway.store.read_state", read_state)
+    cluster = FakeCluster()
+    account = '{"host": "db.example", "port": 3306, "user": "u", "password": "p"}'
+    cluster.secrets["db"] = {"data": {"connection.json": base64.b64encode(account.encode()).decode()}}
+    found = DatabaseHistory(cluster, NamedConnection(secret_name="db"), ("a", "b", "c"), 1)
+    assert str(found.find(ID)) == f"row of {ID}"
+    assert (asked, closed) == (["a", "b"], [True])
+
+
 def test_a_database_that_does_not_answer_is_unavailable_and_the_password_stays_hidden(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
