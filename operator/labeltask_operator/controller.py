@@ -133,7 +133,9 @@ class Controller:
         seen = self._observe(view, memory)
         if seen is None:
             return None
-        decision = decide(seen, self._settings)
+        decision, job = self._do(seen, decide(seen, self._settings))
+        if job is not seen.job:
+            seen = replace(seen, job=job)
         if decision.ending is not None and not decision.ending.in_row:
             row_before = memory.row
             self._end_row(seen, decision.ending, memory)
@@ -141,9 +143,6 @@ class Controller:
                 # The worker was faster: what the row says is how the task ended, everywhere.
                 seen = replace(seen, row=memory.row)
                 decision = decide(seen, self._settings)
-        decision, job = self._do(seen, decision)
-        if job is not seen.job:
-            seen = replace(seen, job=job)
         if decision.ending is not None:
             _log.info("the task has ended", stat=decision.ending.stat, reason=decision.ending.reason)
         wait = None if decision.settled else self._tell(seen, decision, memory)

@@ -14,7 +14,7 @@ import structlog
 
 _log = structlog.get_logger(__name__)
 FIRST_DELAY_SECONDS = 0.5
-LONGEST_DELAY_SECONDS = 60.0
+LONGEST_DELAY_SECONDS = 20.0
 
 
 class WorkQueue:

@@ -442,6 +442,7 @@ def test_a_job_that_the_api_server_refuses_says_why(bench: Bench) -> None:
     bench.look(name)
     assert bench.status(name)["reason"] == "SpecInvalid"
     assert "cpu must not be negative" in bench.status(name)["errorMessage"]
+    assert bench.store.rows[TASK_ID].state.stat is Stat.FAILURE
 
 
 def test_a_quota_on_jobs_is_waited_for(bench: Bench) -> None:

@@ -1,0 +1,181 @@
+"""What Job and pods say: each key a sight of the cluster, each value the reason and a part of the words."""
+
+from typing import Any
+
+import pytest
+
+from labeltask_contract.reasons import Reason
+from labeltask_operator.job_outcome import (
+    Fault,
+    JobPhase,
+    explain_failure,
+    find_out_of_memory,
+    find_start_fault,
+    job_phase,
+    read_termination_message,
+)
+from labeltask_operator.views import JobView, PodView
+from labeltask_testing.builders import NOW, UID, ended_pod, make_job, make_pod, waiting_pod
+
+TOLD = '{"reason": "TableMissing", "message": "來源表 src.posts 不存在"}'
+BY_POLICY = make_job().finished("Failed", "PodFailurePolicy", "Container worker failed with exit code 67")
+OUT_OF_TRIES = make_job().finished("Failed", "BackoffLimitExceeded", "Job has reached the specified backoff limit")
+
+FAILURES: dict[str, tuple[Any, list[Any], Reason, str]] = {
+    "the worker's own words": (BY_POLICY, [ended_pod(67, message=TOLD)], Reason.TABLE_MISSING, "來源表 src.posts"),
+    "the pod that ended the Job, not one that was killed after it": (
+        BY_POLICY,
+        [ended_pod(67, message=TOLD, finished_ago=5), ended_pod(137, name="pod-1", finished_ago=1)],
+        Reason.TABLE_MISSING,
+        "來源表",
+    ),
+    "an exit code without words": (BY_POLICY, [ended_pod(65)], Reason.ACCESS_DENIED, "exit code 65"),
+    "words that are no JSON": (BY_POLICY, [ended_pod(67, message="Traceback")], Reason.TABLE_MISSING, "exit code 67"),
+    "words with a reason that nobody knows": (
+        BY_POLICY,
+        [ended_pod(67, message='{"reason": "Bored", "message": "x"}')],
+        Reason.TABLE_MISSING,
+        "exit code 67",
+    ),
+    "the last of several tries": (
+        OUT_OF_TRIES,
+        [
+            ended_pod(77, message='{"reason": "ConnectionLost", "message": "first"}', finished_ago=90),
+            ended_pod(77, name="pod-1", message='{"reason": "ConnectionLost", "message": "last"}', finished_ago=9),
+        ],
+        Reason.CONNECTION_LOST,
+        "last",
+    ),
+    "killed again and again": (OUT_OF_TRIES, [ended_pod(137)], Reason.INTERNAL, "SIGKILL"),
+    "out of memory": (OUT_OF_TRIES, [ended_pod(137, "OOMKilled")], Reason.OUT_OF_MEMORY, "64Mi"),
+    "evicted": (
+        OUT_OF_TRIES,
+        [make_pod({}, phase="Failed", reason="Evicted", message="The node was low on resource: memory")],
+        Reason.EVICTED,
+        "low on resource",
+    ),
+    "past the deadline": (
+        make_job().finished("Failed", "DeadlineExceeded"),
+        [],
+        Reason.DEADLINE_EXCEEDED,
+        "deadlineSeconds (60)",
+    ),
+    "no pod left": (OUT_OF_TRIES, [], Reason.INTERNAL, "backoff limit"),
+    "only pods that succeeded": (OUT_OF_TRIES, [ended_pod(0, "Completed")], Reason.INTERNAL, "backoff limit"),
+}
+
+
+@pytest.mark.parametrize(("job", "pods", "reason", "words"), FAILURES.values(), ids=FAILURES.keys())
+def test_why_a_job_failed(job: Any, pods: list[Any], reason: Reason, words: str) -> None:
+    fault = explain_failure(JobView.of(job.manifest), [PodView.of(pod) for pod in pods])
+    assert fault.reason is reason
+    assert words in fault.message
+
+
+def unscheduled(message: str) -> Any:
+    condition = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": message}
+    return make_pod({}, phase="Pending", conditions=[condition])
+
+
+STARTS: dict[str, tuple[list[Any], Reason | None, str, bool]] = {
+    "a pod that runs": ([make_pod()], None, "", False),
+    "a pod that starts": ([waiting_pod("ContainerCreating")], None, "", False),
+    "a pod that starts slowly": (
+        [waiting_pod("ContainerCreating", created_ago=90)],
+        Reason.POD_NOT_STARTING,
+        "kubectl describe pod pod-0",
+        False,
+    ),
+    "an image that does not exist": (
+        [waiting_pod("ErrImagePull", 'failed to pull "registry/worker:1": not found')],
+        Reason.IMAGE_PULL,
+        "registry/worker:1: ErrImagePull: failed to pull",
+        True,
+    ),
+    "an image, tried again": ([waiting_pod("ImagePullBackOff", "Back-off")], Reason.IMAGE_PULL, "Back-off", True),
+    "an image with a bad name": ([waiting_pod("InvalidImageName", "bad")], Reason.IMAGE_PULL, "InvalidImageName", True),
+    "an image that must be there and is not": (
+        [waiting_pod("ErrImageNeverPull", "absent")],
+        Reason.IMAGE_PULL,
+        "ErrImageNeverPull",
+        True,
+    ),
+    "a Secret that is gone": (
+        [waiting_pod("CreateContainerConfigError", 'secret "x" not found')],
+        Reason.SECRET_MISSING,
+        'secret "x" not found',
+        True,
+    ),
+    "an image that would run as root": (
+        [waiting_pod("CreateContainerConfigError", "container has runAsNonRoot and image will run as root")],
+        Reason.POD_NOT_STARTING,
+        "runAsNonRoot",
+        True,
+    ),
+    "a container that can't be made": (
+        [waiting_pod("CreateContainerError", "no such device")],
+        Reason.POD_NOT_STARTING,
+        "no such device",
+        True,
+    ),
+    "no node with room": (
+        [unscheduled("0/1 nodes: Insufficient cpu")],
+        Reason.UNSCHEDULABLE,
+        "Insufficient cpu",
+        False,
+    ),
+    "one runs, one finds no node": ([make_pod(), unscheduled("full")], None, "", False),
+    "only ended pods: the Job waits before the next": ([ended_pod(137)], None, "", False),
+}
+
+
+@pytest.mark.parametrize(("pods", "reason", "words", "hard"), STARTS.values(), ids=STARTS.keys())
+def test_what_keeps_workers_from_starting(pods: list[Any], reason: Reason | None, words: str, hard: bool) -> None:
+    fault = find_start_fault(JobView.of(make_job().manifest), [PodView.of(pod) for pod in pods], NOW, 15)
+    assert (None if fault is None else fault.reason) == reason
+    if fault is not None:
+        assert words in fault.message
+        assert fault.hard is hard
+
+
+def test_a_job_without_any_pod_is_refused_them() -> None:
+    young = JobView.of(make_job(created_ago=14).with_status(active=0).manifest)
+    old = JobView.of(make_job(created_ago=16).with_status(active=0).manifest)
+    assert find_start_fault(young, [], NOW, 15) is None
+    fault = find_start_fault(old, [], NOW, 15)
+    assert fault is not None
+    assert fault.reason is Reason.QUOTA_EXCEEDED
+    assert "kubectl describe job" in fault.message
+
+
+def test_only_the_kubelets_word_is_out_of_memory() -> None:
+    job = JobView.of(make_job().manifest)
+    assert find_out_of_memory(job, [PodView.of(ended_pod(137))]) is None
+    fault = find_out_of_memory(job, [PodView.of(ended_pod(137, "OOMKilled"))])
+    assert fault is not None
+    assert "raise spec.resources.limits.memory" in fault.message
+
+
+PHASES: dict[JobPhase, Any] = {
+    JobPhase.ABSENT: None,
+    JobPhase.FOREIGN: make_job(owner_uid="other"),
+    JobPhase.DELETING: make_job().with_metadata(deletionTimestamp="2026-03-01T12:00:00Z"),
+    JobPhase.SUSPENDED: make_job().with_spec(suspend=True),
+    JobPhase.ACTIVE: make_job(),
+    JobPhase.COMPLETE: make_job().finished("Complete"),
+    JobPhase.FAILED: make_job().finished("Failed"),
+}
+
+
+@pytest.mark.parametrize(("phase", "job"), PHASES.items(), ids=PHASES.keys())
+def test_where_a_job_stands(phase: JobPhase, job: Any) -> None:
+    assert job_phase(None if job is None else JobView.of(job.manifest), UID) is phase
+
+
+def test_a_termination_message_is_cut_to_what_a_status_takes() -> None:
+    told = read_termination_message('{"reason": "Internal", "message": "' + "x" * 4000 + '"}')
+    assert told is not None
+    assert len(told.message) == 1500
+    assert read_termination_message("") is None
+    assert read_termination_message('["Internal"]') is None
+    assert read_termination_message('{"reason": "Internal", "message": "m"}') == Fault(Reason.INTERNAL, "m")
