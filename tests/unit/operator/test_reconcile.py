@@ -296,7 +296,7 @@ CASES: dict[str, Case] = {
         acts(Step.NONE, settled=True), task=DONE.with_spec(abort=True), job=COMPLETE, row=UNREAD
     ),
     "a row that says SUCCESS wins over a status that says FAILURE": Case(
-        ends(Stat.SUCCESS, settled=False), task=GAVE_UP, row=FINISHED
+        ends(Stat.SUCCESS, more={"settled": False}), task=GAVE_UP, row=FINISHED
     ),
     "a finished task is deleted when its time is over": Case(
         acts(Step.DELETE_TASK), task=DONE.with_spec(ttlSecondsAfterFinished={"succeeded": 29}), row=UNREAD
