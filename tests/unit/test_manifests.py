@@ -1,0 +1,141 @@
+"""What is derived is not stale, and chart, examples and code agree. What needs helm stands in tests/cluster."""
+
+import importlib.util
+import json
+import re
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+import yaml
+
+from labeltask_contract.names import GROUP, KIND, PLURAL
+from labeltask_contract.spec import LabelTaskSpec
+from labeltask_gateway.settings import Settings as GatewaySettings
+from labeltask_operator.resolve import Resolution, resolve_task
+from labeltask_operator.settings import Settings as OperatorSettings
+from labeltask_testing.operator_fakes import SITE_CONFIG, FakeCluster, make_settings
+
+ROOT = Path(__file__).parents[2]
+CHART = ROOT / "charts" / "labeltask"
+EXAMPLES = sorted((ROOT / "manifests" / "examples").glob("*.yaml"))
+
+
+def generator() -> ModuleType:
+    """manifests/generate.py, which is no package."""
+    spec = importlib.util.spec_from_file_location("generate_manifests", ROOT / "manifests" / "generate.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def objects(text: str) -> list[Any]:
+    return [found for found in yaml.safe_load_all(text) if found is not None]
+
+
+def test_the_written_crd_is_that_of_the_models() -> None:
+    module = generator()
+    for file in module.CRD_FILES:
+        assert file.read_text(encoding="utf-8") == module.crd_text(), (
+            f"{file} is stale: run python manifests/generate.py"
+        )
+
+
+@pytest.mark.parametrize("file", EXAMPLES, ids=lambda file: file.name)
+def test_examples_are_tasks_that_the_operator_accepts(file: Path) -> None:
+    cluster = FakeCluster(secrets={"my-database": {"connection.json": SITE_CONFIG}})
+    for manifest in objects(file.read_text(encoding="utf-8")):
+        if manifest["kind"] == "ConfigMap":
+            cluster.config_maps[manifest["metadata"]["name"]] = manifest
+        if manifest["kind"] == KIND:
+            manifest["metadata"]["uid"] = "11111111-2222-3333-4444-555555555555"
+            found = resolve_task(manifest, cluster, make_settings())
+            assert isinstance(found, Resolution), found
+            assert found.rules.warnings == ()
+
+
+def test_every_value_is_commented() -> None:
+    for block in (CHART / "values.yaml").read_text(encoding="utf-8").split("\n\n"):
+        assert block.lstrip().startswith("#") or "  # " in block or "    # " in block, block
+
+
+def test_the_schema_knows_every_value_and_no_other() -> None:
+    values = yaml.safe_load((CHART / "values.yaml").read_text(encoding="utf-8"))
+    schema = json.loads((CHART / "values.schema.json").read_text(encoding="utf-8"))
+
+    def compare(value: Any, node: Any, path: str) -> None:
+        if not isinstance(value, dict) or "properties" not in node:
+            return
+        assert node["additionalProperties"] is False, path
+        known = set(node["properties"]) - {"global"}
+        assert set(value) <= known, path
+        if path != ".worker.resources.limits":
+            assert known - set(value) <= {
+                "limits",
+                "requests",
+                "source_tables",
+                "label_translations",
+                "conflict_groups",
+            }
+        for name, inner in value.items():
+            compare(inner, node["properties"][name], f"{path}.{name}")
+
+    compare(values, schema, "")
+
+
+def rules_of(role: str) -> list[Any]:
+    text = (CHART / "templates" / f"{role}-rbac.yaml").read_text(encoding="utf-8")
+    found = re.search(r"^rules:\n(.*?)^---", text, re.MULTILINE | re.DOTALL)
+    assert found is not None
+    rules: list[Any] = yaml.safe_load(found.group(1))
+    return rules
+
+
+RIGHTS = {
+    "gateway": {
+        f"{GROUP}/{PLURAL}": {"create", "get", "list", "watch", "patch", "delete"},
+        "/secrets": {"create", "get", "delete"},
+    },
+    "operator": {
+        f"{GROUP}/{PLURAL}": {"get", "list", "watch", "delete"},
+        f"{GROUP}/{PLURAL}/status": {"patch"},
+        "batch/jobs": {"create", "get", "list", "watch", "patch", "delete"},
+        "/pods": {"get", "list", "watch"},
+        "/secrets": {"get"},
+        "/configmaps": {"create", "get"},
+    },
+}
+
+
+@pytest.mark.parametrize("role", RIGHTS)
+def test_rights_are_these_and_no_more(role: str) -> None:
+    found = {
+        f"{group}/{resource}": set(rule["verbs"])
+        for rule in rules_of(role)
+        for group in rule["apiGroups"]
+        for resource in rule["resources"]
+    }
+    assert found == RIGHTS[role]
+
+
+def test_no_right_reaches_beyond_the_namespace() -> None:
+    for file in (CHART / "templates").glob("*.yaml"):
+        assert "ClusterRole" not in file.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(("component", "settings"), [("gateway", GatewaySettings), ("operator", OperatorSettings)])
+def test_the_chart_sets_only_variables_that_the_program_reads(component: str, settings: Any) -> None:
+    helpers = (CHART / "templates" / "_helpers.tpl").read_text(encoding="utf-8")
+    template = (CHART / "templates" / f"{component}-deployment.yaml").read_text(encoding="utf-8")
+    found = set(re.findall(r"- name: LABELTASK_(\w+)", helpers + template))
+    assert {name.lower() for name in found} <= set(settings.model_fields)
+
+
+def test_examples_show_real_fields() -> None:
+    for file in EXAMPLES:
+        for manifest in objects(file.read_text(encoding="utf-8")):
+            if manifest["kind"] == KIND:
+                LabelTaskSpec.model_validate(manifest["spec"])
