@@ -19,6 +19,16 @@ def server() -> Iterator[Server]:
         yield running
 
 
+@pytest.fixture(scope="module")
+def shared_stage(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    """Schemas that a module's tests share: their tasks differ by number, as tasks on one platform do."""
+    number = next(_numbers)
+    made = Stage(server, tmp_path_factory.mktemp("stage"), f"in_{number}", f"out_{number}")
+    made.create()
+    yield made
+    made.drop()
+
+
 @pytest.fixture
 def stage(server: Server, tmp_path: Path) -> Iterator[Stage]:
     """Fresh input and output schemas, dropped afterwards."""

@@ -57,6 +57,8 @@ class Server:
                     "--innodb-buffer-pool-size=256M",
                     "--innodb-log-file-size=64M",
                     "--innodb-flush-log-at-trx-commit=2",
+                    # A killed server loses nothing so, only a killed machine would; tables are made in a tenth of the time.
+                    "--debug-no-sync",
                     "--max-connections=200",
                     f"--init-file={self.folder / 'users.sql'}",
                     *_as_mysql(),

@@ -55,9 +55,8 @@ def relabel(
     names = ["id", "s_id", "s_area_id", "author", "title", "content", "post_time"]
     frame = pd.DataFrame(records, columns=names, dtype=object)
     column = COLUMN_OF[predict_type]
-    wanted = frame[["s_id", "author", column, "post_time"]].notna().all(axis=1)
-    frame = frame[wanted]
-    frame = frame[[start <= moment < end for moment in frame["post_time"]]]
+    frame = frame.dropna(subset=["s_id", "author", column, "post_time"])
+    frame = frame.loc[pd.Series([start <= moment < end for moment in frame["post_time"]], frame.index, dtype=bool)]
     texts: list[Any] = list(frame[column])
     panels: list[Any] = [_panels(text, pattern, model_type, policy) for text in texts]
     frame = frame.assign(

@@ -18,6 +18,8 @@ _DENIED = frozenset(
 )
 _READ_ONLY = frozenset({1036, 1290, 1792, 1836, 3100})
 _FULL = frozenset({1021, 1114, 3675})
+_FILE_ERRORS = frozenset({3, 1026, 1030})
+_NO_SPACE = "No space left"
 _TOO_LARGE = frozenset({1153, 1301, 1406, 1118, 2020})
 
 _DRIVERS = ("MySQLdb", "pymysql")
@@ -82,7 +84,7 @@ def _classify_object(code: int, text: str, address: str, place: str) -> TaskFail
     if code in _READ_ONLY:
         message = f"{address} can't be written{place}: {text}; name a primary server or end its read-only mode"
         return TaskFailure(Reason.OUTPUT_NOT_WRITABLE, message)
-    if code in _FULL:
+    if code in _FULL or (code in _FILE_ERRORS and _NO_SPACE in text):
         return TaskFailure(Reason.DISK_FULL, f"{address} has no room left{place}: {text}; free or add disk space")
     if code in _TOO_LARGE:
         message = f"{address} refuses a row{place}: {text}; raise max_allowed_packet or widen the column"

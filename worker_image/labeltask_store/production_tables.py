@@ -79,7 +79,7 @@ def _reduction(source: str, has_key: bool, groups: ConflictGroups) -> tuple[str,
         for number in range(len(ranks))
     )
     unique = f"SELECT numbered.*{''.join(', ' + rank for rank in ranks)} FROM ({numbered}) numbered WHERE place = 1"  # noqa: S608
-    ranked = f"SELECT only.*{windows} FROM ({unique}) only"  # noqa: S608
+    ranked = f"SELECT single.*{windows} FROM ({unique}) single"  # noqa: S608
     wanted = f" WHERE {' AND '.join(conditions)}" if conditions else ""
     values.append(None)
     if not has_key:

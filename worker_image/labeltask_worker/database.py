@@ -30,7 +30,7 @@ T = TypeVar("T")
 
 RETRY_SECONDS = 120.0
 """How long an outage in the middle of a run may last: a restart of the server takes a tenth of it."""
-FIRST_RETRY_SECONDS = 15.0
+FIRST_RETRY_SECONDS = 10.0
 """The same before the first connection: an address that is wrong shall fail the task soon."""
 IDLE_SECONDS = 60
 """``wait_timeout`` of our sessions: the server drops the transaction of a worker that froze or lost its network after
@@ -126,9 +126,11 @@ class Database:
                 retry.failed(error, where)
 
     @contextmanager
-    def stream(self) -> Iterator[DbConnection]:
+    def stream(self, read_seconds: int) -> Iterator[DbConnection]:
         """Yield a connection of its own whose cursors do not buffer; closed at the end with whatever is unread."""
-        db = open_connection(self.connection, "mysqlclient", stream=True, idle_seconds=IDLE_SECONDS)
+        db = open_connection(
+            self.connection, "mysqlclient", read_seconds=read_seconds, stream=True, idle_seconds=IDLE_SECONDS
+        )
         try:
             yield db
         finally:

@@ -14,6 +14,7 @@ from labeltask_contract.reasons import Reason
 from labeltask_contract.task_document import TaskDocument
 from labeltask_contract.times import format_time, parse_time
 from labeltask_store.batches import commit_batch
+from labeltask_store.connection import READ_SECONDS
 from labeltask_store.progress import write_progress
 from labeltask_store.result_tables import ResultTable, RowDoesNotFit, ensure_table
 from labeltask_store.slices import Claim, Totals, Worker, claim_slice, finish_slice, release
@@ -28,6 +29,8 @@ PROGRESS_SECONDS = 1.0
 """Shortest time between two writes of the task's row."""
 MATCH_SECONDS = 2.0
 """Longest time that rows are matched without a commit: far below the lease and the grace period."""
+SORT_SECONDS = 1_800
+"""Longest silence before the first row of a source table without an index over post_time."""
 POLL_SECONDS = 0.5
 """How often a worker without a slice looks whether one has become free or all are done."""
 
@@ -61,6 +64,8 @@ class Pipeline:
         self._builder = builder
         self._stop = stop
         self._index = index
+        # Without an index the server sorts a slice's rows before it sends the first one.
+        self._read_seconds = READ_SECONDS if index else SORT_SECONDS
         self._tables = tables
         self._end_time = format_time(parse_time(task.end_time))
         self._reported_at = 0.0
@@ -106,7 +111,7 @@ class Pipeline:
         try:
             while True:
                 try:
-                    with self._database.stream() as stream:
+                    with self._database.stream(self._read_seconds) as stream:
                         for rows in iter_batches(stream, self._task, self._index, held.start, held.end, held.behind):
                             held = self._label_batch(held, rows)
                             retry.succeeded()

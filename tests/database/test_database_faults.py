@@ -1,0 +1,167 @@
+"""The database restarts, deadlocks, drops idle sessions or takes small packets only: the task goes on, or says why not."""
+
+import time
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+import pymysql
+import pytest
+
+from database.test_refusals import expect_failure
+from database.worker_runs import Stage, eventually, rows_committed
+from labeltask_contract.reasons import Reason
+from labeltask_contract.stat import Stat
+from labeltask_testing.mariadb import Server
+from labeltask_testing.source_rows import Post, generate_posts
+
+MIB = 1024 * 1024
+WOMEN = {"女性": [["女", "partially"]]}
+
+
+@pytest.fixture
+def small_packets(server: Server) -> Iterator[None]:
+    """Sessions opened from now on take statements of one MiB; what is loaded before may be longer."""
+    before = server.execute("SELECT @@GLOBAL.max_allowed_packet")[0][0]
+    yield
+    server.execute(f"SET GLOBAL max_allowed_packet = {before}")
+
+
+def post(number: int, content: str) -> Post:
+    moment = datetime(2020, 1, 15) + timedelta(seconds=number)
+    return Post(f"row_{number}", "WH_F0045", "area", f"author{number}", "title", content, moment)
+
+
+@pytest.mark.usefixtures("small_packets")
+def test_a_batch_is_split_to_fit_and_a_row_that_can_not_fit_is_named_with_all_before_it_stored(stage: Stage) -> None:
+    stage.load(post(number, "女" + "x" * 10_239) for number in range(500))
+    stage.load([post(500, "女" + "x" * (3 * MIB // 2))])
+    stage.load(post(number, "女") for number in range(501, 510))
+    stage.server.execute(f"SET GLOBAL max_allowed_packet = {MIB}")
+    task = stage.task(WOMEN, predict_type="content")
+    expect_failure(task, Reason.ROW_TOO_LARGE, "row_500", "1,57", "max_allowed_packet", "1,048,576")
+    row = task.state()
+    assert row is not None
+    assert (row.length_receive_table, row.length_output_table, row.result) == (500, 500, "fbfans")
+    assert row.check_point == datetime(2020, 1, 15) + timedelta(seconds=499)
+    assert len(task.stored()["fbfans"]) == 500
+
+
+@pytest.mark.usefixtures("small_packets")
+def test_a_text_that_is_too_long_only_when_escaped_is_named_too(stage: Stage) -> None:
+    stage.load([post(0, "女"), post(1, "女" + "'" * 600 * 1024), post(2, "x" * 2 * MIB), post(3, "女")])
+    stage.server.execute(f"SET GLOBAL max_allowed_packet = {MIB}")
+    task = stage.task(WOMEN, predict_type="content")
+    expect_failure(task, Reason.ROW_TOO_LARGE, "row_1", "max_allowed_packet")
+    assert [row[0] for row in task.stored()["fbfans"]] == ["row_0"]
+
+
+@pytest.mark.usefixtures("small_packets")
+def test_a_row_that_is_too_long_and_gets_no_label_is_no_obstacle(stage: Stage) -> None:
+    stage.load([post(0, "女"), post(1, "x" * 2 * MIB), post(2, "女")])
+    stage.server.execute(f"SET GLOBAL max_allowed_packet = {MIB}")
+    task = stage.task(WOMEN, predict_type="content")
+    task.run_to_success()
+    task.check()
+
+
+def test_a_row_that_an_existing_column_can_not_hold_is_named(stage: Stage) -> None:
+    stage.server.execute(
+        f"CREATE TABLE `{stage.output_schema}`.fbfans (id VARCHAR(32), task_id VARCHAR(32), source_author TEXT, "
+        "panel VARCHAR(200), create_time DATETIME, field_content TEXT, match_content VARCHAR(100), KEY (task_id)) "
+        "DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin"
+    )
+    stage.load([post(0, "女" * 100), post(1, "女" * 101)])
+    task = stage.task(WOMEN, predict_type="content")
+    expect_failure(task, Reason.ROW_TOO_LARGE, "row_1", "match_content", "101 characters", "100")
+    assert [row[0] for row in task.stored()["fbfans"]] == ["row_0"]
+
+
+def test_a_deadlock_is_tried_again(stage: Stage) -> None:
+    stage.load(generate_posts(4_000, seed=1))
+    task = stage.task(batch_rows=50, policy="all")
+    run = task.start()
+    eventually(lambda: rows_committed(task) >= 300)
+    ledger = f"`{stage.output_schema}`.label_slice"
+    table = next(iter(task.stored()))
+    deadlocks = 0
+    with stage.server.admin() as db, db.cursor() as cursor:
+        # The other order than the worker's: first what it inserts into, then the slice. Big, so that it is the victim.
+        cursor.execute(f"CREATE TABLE `{stage.output_schema}`.heavy AS SELECT seq FROM `{stage.output_schema}`.seq_1_to_1000")
+        while run.process.poll() is None and not deadlocks:
+            try:
+                db.begin()
+                cursor.execute(f"UPDATE `{stage.output_schema}`.heavy SET seq = seq + 1")
+                cursor.execute(f"SELECT COUNT(*) FROM `{stage.output_schema}`.`{table}` FOR UPDATE")
+                cursor.execute(f"SELECT batches FROM {ledger} FOR UPDATE")
+            except pymysql.err.OperationalError as error:
+                assert error.args[0] == 1213
+            db.rollback()
+            deadlocks = run.log().count('"code": 1213')
+    assert run.wait().code == 0
+    stage.server.execute(f"DROP TABLE `{stage.output_schema}`.heavy")
+    assert deadlocks, "no deadlock happened"
+    task.check()
+
+
+def test_a_server_killed_and_started_again_costs_no_row_and_no_pod(stage: Stage) -> None:
+    stage.load(generate_posts(6_000, seed=2))
+    task = stage.task(batch_rows=50)
+    run = task.start()
+    eventually(lambda: rows_committed(task) >= 500)
+    stage.server.kill()
+    eventually(lambda: "trying again" in run.log())
+    stage.server.start()
+    assert run.wait().code == 0
+    task.check()
+
+
+def test_sessions_that_the_server_drops_are_opened_again(stage: Stage) -> None:
+    stage.load(generate_posts(4_000, seed=3))
+    task = stage.task(batch_rows=50)
+    run = task.start()
+    for threshold in (300, 1_000, 2_000):
+        eventually(lambda: rows_committed(task) >= threshold)  # noqa: B023
+        for (thread,) in stage.server.execute("SELECT id FROM information_schema.processlist WHERE user = 'labeltask'"):
+            try:
+                stage.server.execute(f"KILL {thread}")
+            except pymysql.err.OperationalError as error:
+                assert error.args[0] == 1094  # gone already
+    assert run.wait().code == 0
+    task.check()
+
+
+def test_a_server_that_drops_idle_sessions_at_once_does_not_disturb_the_countdown(stage: Stage) -> None:
+    stage.load(generate_posts(200, seed=4))
+    stage.server.execute("SET GLOBAL wait_timeout = 1")
+    try:
+        task = stage.task(countdown_seconds=3)
+        task.run_to_success()
+    finally:
+        stage.server.execute("SET GLOBAL wait_timeout = 28800")
+    task.check()
+
+
+def test_counters_grow_on_a_connection_that_stays_open(stage: Stage) -> None:
+    from labeltask_store.connection import open_connection
+    from labeltask_store.state_table import read_progress
+
+    stage.load(generate_posts(6_000, seed=5))
+    task = stage.task(batch_rows=50)
+    run = task.start()
+    db = open_connection(stage.connection, "pymysql")
+    seen: list[int] = []
+    deadline = time.monotonic() + 60
+    while run.process.poll() is None and time.monotonic() < deadline:
+        found = read_progress(db, stage.output_schema, [task.document.task_id])
+        if found:
+            progress = found[task.document.task_id]
+            seen.append(progress.rows_read)
+            if progress.state.stat is Stat.STARTED and progress.rows_read:
+                assert progress.seconds_since_heartbeat is not None
+                assert progress.seconds_since_heartbeat < 30
+                assert progress.rows_estimated is not None
+                assert progress.rows_estimated >= progress.rows_read
+    db.close()
+    assert run.wait().code == 0
+    assert seen == sorted(seen)
+    assert len(set(seen)) > 5

@@ -1,0 +1,190 @@
+"""Workers that are killed, stopped, frozen or many: rows once, counters right, whatever happens when."""
+
+import random
+import signal
+
+import pytest
+
+from database.worker_runs import Stage, Task, eventually, rows_committed
+from labeltask_contract.stat import Stat
+from labeltask_testing.source_rows import generate_posts
+
+
+def stat_of(task: Task) -> Stat | None:
+    row = task.state()
+    return row.stat if row else None
+
+
+def is_labelled(task: Task) -> bool:
+    return stat_of(task) is Stat.SUCCESS
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_task_whose_workers_are_killed_at_random_moments_ends_as_if_nothing_had_happened(
+    stage: Stage, seed: int
+) -> None:
+    chance = random.Random(seed)
+    stage.load(generate_posts(3_000, seed=seed))
+    task = stage.task(policy="all", batch_rows=100, slice_rows=500)
+    seen: list[Stat | None] = []
+    for threshold in sorted(chance.randrange(3_000) for _ in range(3)):
+        run = task.start()
+        eventually(lambda: rows_committed(task) >= threshold or run.process.poll() is not None)  # noqa: B023
+        # Somewhere inside a batch, not always just behind a commit.
+        for _ in range(chance.randrange(3)):
+            seen.append(stat_of(task))
+        run.kill()
+        seen.append(stat_of(task))
+    task.run_to_success()
+    task.check()
+    assert set(seen) <= {None, Stat.PENDING, Stat.STARTED, Stat.SUCCESS}
+    assert seen == sorted(seen, key=[None, Stat.PENDING, Stat.STARTED, Stat.SUCCESS].index)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_worker_killed_in_phase_two_leaves_no_production_row_twice(stage: Stage, seed: int) -> None:
+    stage.load(generate_posts(2_000, seed=seed))
+    task = stage.task(policy="all")
+    run = task.start()
+    eventually(lambda: is_labelled(task))
+    eventually(lambda: run.log().count("production rows written") >= 1 + 4 * seed)
+    run.kill()
+    assert stat_of(task) is Stat.SUCCESS
+    task.run_to_success()
+    task.check()
+
+
+def test_the_countdown_counts_from_the_end_of_labelling_however_often_the_worker_is_killed(stage: Stage) -> None:
+    stage.load(generate_posts(300, seed=1))
+    task = stage.task(countdown_seconds=4)
+    for _ in range(2):
+        run = task.start()
+        eventually(lambda: is_labelled(task) and "all slices are done" in run.log())  # noqa: B023
+        run.kill()
+        assert task.stored("wh_panel_mapping_") == {}
+    task.run_to_success()
+    task.check()
+    waited = stage.server.execute(
+        f"SELECT TIMESTAMPDIFF(MICROSECOND, MAX(s.done_at), UTC_TIMESTAMP(6)) / 1000000 "
+        f"FROM `{stage.output_schema}`.label_slice s"
+    )
+    assert 4 <= float(waited[0][0]) < 7
+
+
+def test_a_worker_told_to_stop_hands_its_slice_back_and_says_that_it_may_run_again(stage: Stage) -> None:
+    stage.load(generate_posts(6_000, seed=2))
+    task = stage.task(batch_rows=50)
+    run = task.start()
+    eventually(lambda: rows_committed(task) >= 500)
+    run.send(signal.SIGTERM)
+    ended = run.wait(10)
+    assert ended.code == 75
+    assert ended.termination is not None
+    assert ended.termination["reason"] == "Interrupted"
+    owners = stage.server.execute(f"SELECT owner FROM `{stage.output_schema}`.label_slice WHERE done_at IS NULL")
+    assert owners == [(None,)]
+    assert stat_of(task) is Stat.STARTED
+    task.run_to_success()
+    task.check()
+
+
+def test_a_worker_told_to_stop_in_the_countdown_stops_at_once(stage: Stage) -> None:
+    stage.load(generate_posts(300, seed=1))
+    task = stage.task(countdown_seconds=600)
+    run = task.start()
+    eventually(lambda: "all slices are done" in run.log())
+    run.send(signal.SIGTERM)
+    assert run.wait(5).code == 75
+    assert stat_of(task) is Stat.SUCCESS
+
+
+def test_a_worker_told_to_stop_while_the_database_does_not_answer_ends_within_ten_seconds(stage: Stage) -> None:
+    stage.load(generate_posts(2_000, seed=3))
+    task = stage.task(batch_rows=50)
+    run = task.start()
+    eventually(lambda: rows_committed(task) >= 100)
+    with stage.server.admin() as db, db.cursor() as cursor:
+        # Nothing that the worker writes next gets an answer while this lock is held.
+        cursor.execute(f"LOCK TABLES `{stage.output_schema}`.label_slice WRITE")
+        run.send(signal.SIGTERM)
+        ended = run.wait(12)
+    assert ended.code == 75
+    task.run_to_success()
+    task.check()
+
+
+def test_four_workers_share_a_task_and_write_each_row_once(stage: Stage) -> None:
+    stage.load(generate_posts(6_000, seed=4))
+    task = stage.task(parallelism=4, slice_rows=300, batch_rows=100, policy="all")
+    runs = [task.start(index=index) for index in range(4)]
+    assert [run.wait().code for run in runs] == [0, 0, 0, 0]
+    task.check()
+    owners = stage.server.execute(f"SELECT DISTINCT owner_index FROM `{stage.output_schema}`.label_slice")
+    assert len(owners) > 1
+
+
+def test_the_other_workers_finish_when_one_of_four_is_killed_and_replaced(stage: Stage) -> None:
+    stage.load(generate_posts(6_000, seed=5))
+    task = stage.task(parallelism=4, slice_rows=500, batch_rows=50)
+    runs = [task.start(index=index) for index in range(4)]
+    eventually(lambda: rows_committed(task) >= 1_000)
+    runs[0].kill()
+    runs[2].kill()
+    runs += [task.start(index=2), task.start(index=0)]
+    assert [run.wait().code for run in (runs[1], *runs[3:])] == [0, 0, 0, 0]
+    task.check()
+
+
+def test_a_worker_that_was_frozen_and_replaced_stops_without_writing(stage: Stage) -> None:
+    stage.load(generate_posts(4_000, seed=6))
+    task = stage.task(batch_rows=50)
+    frozen = task.start()
+    eventually(lambda: rows_committed(task) >= 500)
+
+    frozen.send(signal.SIGSTOP)
+    assert rows_committed(task) < 3_900
+    # Caught inside a transaction, it would hold its locks until the server drops idle sessions after a minute.
+    for (thread,) in stage.server.execute(
+        "SELECT trx_mysql_thread_id FROM information_schema.innodb_trx WHERE trx_rows_locked > 0"
+    ):
+        stage.server.execute(f"KILL {thread}")
+    task.run_to_success()
+    task.check()
+    frozen.send(signal.SIGCONT)
+    ended = frozen.wait(20)
+    assert ended.code == 75
+    assert "another worker took over" in ended.log
+    task.check()
+
+
+def test_a_finished_task_that_is_started_again_changes_nothing(stage: Stage) -> None:
+    stage.load(generate_posts(500, seed=7))
+    task = stage.task()
+    task.run_to_success()
+    first = task.state()
+    stage.load([post._replace(id="late_" + post.id[:20]) for post in generate_posts(10, seed=7)])
+    task.run_to_success()
+    assert task.state() == first
+
+
+def test_a_task_whose_rows_were_left_without_a_ledger_is_labelled_anew_without_a_row_twice(stage: Stage) -> None:
+    stage.load(generate_posts(1_000, seed=8))
+    task = stage.task()
+    task.run_to_success()
+    schema = stage.output_schema
+    stage.server.execute(
+        f"DELETE FROM `{schema}`.label_slice", f"UPDATE `{schema}`.state SET stat = 'STARTED', prod_stat = NULL"
+    )
+    task.run_to_success()
+    task.check()
+
+
+def test_an_aborted_task_stays_aborted_and_its_worker_leaves(stage: Stage) -> None:
+    stage.load(generate_posts(5_000, seed=9))
+    task = stage.task(batch_rows=20)
+    run = task.start()
+    eventually(lambda: rows_committed(task) >= 200)
+    stage.server.execute(f"UPDATE `{stage.output_schema}`.state SET stat = 'BREAK'")
+    assert run.wait(20).code == 0
+    assert rows_committed(task) < 4_900
+    assert stat_of(task) is Stat.BREAK
