@@ -1,5 +1,7 @@
 """``python -m labeltask_operator``: settings from the environment, then kopf until the process is told to stop."""
 
+import os
+import socket
 import sys
 
 import kopf
@@ -20,6 +22,8 @@ def main() -> int:
             sys.stderr.write(f"LABELTASK_{field.upper()}: {problem['msg']}\n")
         return 2
     configure_logs(settings.log_level)
+    # kopf names itself; without this it asks for the account's name, which uid 65532 has none of in the image.
+    os.environ.setdefault("POD_ID", socket.gethostname())
     kopf.run(
         standalone=True,
         namespaces=[settings.namespace],
