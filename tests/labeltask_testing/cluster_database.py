@@ -71,11 +71,11 @@ def deploy(database: ClusterDatabase) -> None:
     with database.as_root() as connection, connection.cursor() as cursor:
         for schema in (database.source_schema, database.output_schema):
             cursor.execute(f"CREATE DATABASE IF NOT EXISTS `{schema}` CHARACTER SET utf8mb4")
-        account = f"'{database.user}'@'%'"
-        cursor.execute(f"CREATE USER IF NOT EXISTS {account} IDENTIFIED BY %s", (database.password,))
-        cursor.execute(f"GRANT SELECT ON `{database.source_schema}`.* TO {account}")
+        account = (database.user,)
+        cursor.execute("CREATE USER IF NOT EXISTS %s@'%%' IDENTIFIED BY %s", (*account, database.password))
+        cursor.execute(f"GRANT SELECT ON `{database.source_schema}`.* TO %s@'%%'", account)
         rights = "CREATE, ALTER, INDEX, SELECT, INSERT, UPDATE, DELETE, DROP"
-        cursor.execute(f"GRANT {rights} ON `{database.output_schema}`.* TO {account}")
+        cursor.execute(f"GRANT {rights} ON `{database.output_schema}`.* TO %s@'%%'", account)
 
 
 @retry(retry=retry_if_exception_type(pymysql.err.OperationalError), stop=stop_after_delay(60), wait=wait_fixed(0.5))
