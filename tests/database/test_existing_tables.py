@@ -32,7 +32,8 @@ def test_an_older_state_table_keeps_its_rows_and_types_and_gets_the_new_column(s
     table = f"`{stage.output_schema}`.state"
     stage.server.execute(
         f"CREATE TABLE {table} {OLD_STATE}",
-        f"INSERT INTO {table} (task_id, stat, length_receive_table) VALUES ('old', 'SUCCESS', 7), ('odd', 'LOST', NULL)",
+        f"INSERT INTO {table} (task_id, stat, length_receive_table) "
+        "VALUES ('old', 'SUCCESS', 7), ('odd', 'LOST', NULL)",
     )
     stage.load(generate_posts(500, seed=2))
     tasks = [stage.task(number=number) for number in range(1, 7)]

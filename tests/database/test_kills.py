@@ -31,8 +31,7 @@ def test_a_task_whose_workers_are_killed_at_random_moments_ends_as_if_nothing_ha
         run = task.start()
         eventually(lambda: rows_committed(task) >= threshold or run.process.poll() is not None)  # noqa: B023
         # Somewhere inside a batch, not always just behind a commit.
-        for _ in range(chance.randrange(3)):
-            seen.append(stat_of(task))
+        seen += [stat_of(task) for _ in range(chance.randrange(3))]
         run.kill()
         seen.append(stat_of(task))
     task.run_to_success()

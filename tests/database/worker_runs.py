@@ -264,12 +264,12 @@ class Task:
         return expected
 
 
-def eventually(condition: Callable[[], bool], seconds: float = 30) -> None:
+def eventually(condition: Callable[[], bool], seconds: float = 30, pause_seconds: float = 0.01) -> None:
     """Poll until ``condition`` holds: for what another process does."""
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.01)
+        time.sleep(pause_seconds)
 
 
 def rows_committed(task: Task) -> int:
