@@ -145,6 +145,8 @@ def test_counters_grow_on_a_connection_that_stays_open(stage: Stage) -> None:
     run = task.start()
     db = open_connection(stage.connection, "pymysql")
     seen: list[int] = []
+    check_points: list[datetime] = []
+    results: set[str | None] = set()
     deadline = time.monotonic() + 60
     while run.process.poll() is None and time.monotonic() < deadline:
         found = read_progress(db, stage.output_schema, [task.document.task_id])
@@ -152,6 +154,9 @@ def test_counters_grow_on_a_connection_that_stays_open(stage: Stage) -> None:
             progress = found[task.document.task_id]
             seen.append(progress.rows_read)
             if progress.state.stat is Stat.STARTED and progress.rows_read:
+                results.add(progress.state.result)
+                if progress.state.check_point:
+                    check_points.append(progress.state.check_point)
                 assert progress.seconds_since_heartbeat is not None
                 assert progress.seconds_since_heartbeat < 30
                 assert progress.rows_estimated is not None
@@ -160,3 +165,6 @@ def test_counters_grow_on_a_connection_that_stays_open(stage: Stage) -> None:
     assert run.wait().code == 0
     assert seen == sorted(seen)
     assert len(set(seen)) > 5
+    assert check_points == sorted(check_points)
+    # A running task can be sampled: tables are named from their first committed rows on.
+    assert any(result and "fbfans" in result.split(",") for result in results)

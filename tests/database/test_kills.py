@@ -187,3 +187,53 @@ def test_an_aborted_task_stays_aborted_and_its_worker_leaves(stage: Stage) -> No
     assert run.wait(20).code == 0
     assert rows_committed(task) < 4_900
     assert stat_of(task) is Stat.BREAK
+
+
+def test_nothing_of_a_batch_is_visible_when_the_worker_is_killed_between_insert_and_commit(stage: Stage) -> None:
+    stage.load(generate_posts(4_000, seed=10))
+    task = stage.task(batch_rows=50, policy="all")
+    run = task.start()
+    eventually(lambda: rows_committed(task) >= 300)
+    waiting = "SELECT 1 FROM information_schema.processlist WHERE state LIKE 'Waiting for table metadata lock%'"
+    with stage.server.admin() as db, db.cursor() as cursor:
+        # Digests are written behind the result rows: whoever waits here has inserted and not committed.
+        cursor.execute(f"LOCK TABLES `{stage.output_schema}`.label_author_digest WRITE")
+        eventually(lambda: bool(stage.server.execute(waiting)))
+        run.kill()
+    row = stage.server.execute(
+        f"SELECT SUM(rows_labelled) FROM `{stage.output_schema}`.label_slice WHERE task_id = '{task.document.task_id}'"
+    )
+    eventually(
+        lambda: not stage.server.execute("SELECT 1 FROM information_schema.processlist WHERE user = 'labeltask'")
+    )
+    assert sum(len(rows) for rows in task.stored().values()) == row[0][0]
+    task.run_to_success()
+    task.check()
+
+
+def test_a_slice_whose_lease_is_over_is_taken_over_by_another_index(stage: Stage) -> None:
+    stage.load(generate_posts(3_000, seed=11))
+    task = stage.task(batch_rows=50, parallelism=2)
+    first = task.start(index=0)
+    eventually(lambda: rows_committed(task) >= 300)
+    first.kill()
+    other = task.start(index=1)
+    eventually(
+        lambda: "trying again" in other.log() or (other.process.poll() is None and stat_of(task) is Stat.STARTED)
+    )
+    assert rows_committed(task) < 3_000
+    stage.server.execute(f"UPDATE `{stage.output_schema}`.label_slice SET lease_until = UTC_TIMESTAMP(6)")
+    assert other.wait().code == 0
+    assert stat_of(task) is Stat.SUCCESS
+    assert stage.server.execute(f"SELECT DISTINCT owner_index FROM `{stage.output_schema}`.label_slice") == [(1,)]
+    # Index 1 leaves phase 2 to the replacement of index 0.
+    assert task.stored("wh_panel_mapping_") == {}
+    task.run_to_success()
+    task.check()
+
+
+def test_the_clock_zone_of_the_worker_changes_nothing(stage: Stage) -> None:
+    stage.load(generate_posts(200, seed=12))
+    task = stage.task()
+    assert task.start(TZ="Asia/Taipei").wait().code == 0
+    task.check()

@@ -15,6 +15,7 @@ from labeltask_contract.connection import Connection
 from labeltask_contract.errors import LabelTaskError, TaskFailure
 from labeltask_contract.reasons import Reason
 from labeltask_store.connection import (
+    READ_SECONDS,
     DbConnection,
     classify,
     error_code,
@@ -84,8 +85,8 @@ class Database:
     def __init__(self, connection: Connection, stop: Stop) -> None:
         self.connection = connection
         self._stop = stop
-        self._open: list[DbConnection] = []
         self._db: DbConnection | None = None
+        self._read_seconds = READ_SECONDS
         self._ids: dict[int, int] = {}
         self.packet_bytes = 0
         """max_allowed_packet of the open session."""
@@ -112,15 +113,23 @@ class Database:
             self._stop.wait(pause_seconds)
             pause_seconds *= 2
 
-    def run(self, operation: Callable[[DbConnection], T], where: str | None = None, *, read_seconds: int = 60) -> T:
+    def run(
+        self, operation: Callable[[DbConnection], T], where: str | None = None, *, read_seconds: int = READ_SECONDS
+    ) -> T:
         """Return what ``operation`` returns; it is repeated, on a new connection if need be, when that may help.
+
+        ``read_seconds``: longest silence of the server, for statements known to take long.
 
         :raises TaskFailure: what the database's last word means.
         """
         retry = Retry(self.connection, self._stop, RETRY_SECONDS)
+        if read_seconds != self._read_seconds:
+            # Drivers take the timeout when they connect.
+            self.close()
+            self._read_seconds = read_seconds
         while True:
             try:
-                return operation(self._db or self._connect(read_seconds))
+                return operation(self._db or self._connect())
             except Exception as error:
                 self._recover(error)
                 retry.failed(error, where)
@@ -154,8 +163,8 @@ class Database:
         except Exception as error:
             _log.warning("could not cancel the running statement", code=error_code(error))
 
-    def _connect(self, read_seconds: int = 60) -> DbConnection:
-        db = open_connection(self.connection, "mysqlclient", read_seconds=read_seconds, idle_seconds=IDLE_SECONDS)
+    def _connect(self) -> DbConnection:
+        db = open_connection(self.connection, "mysqlclient", read_seconds=self._read_seconds, idle_seconds=IDLE_SECONDS)
         self.packet_bytes = max_packet_bytes(db)
         self._ids[id(db)] = int(rows_of(db, "SELECT CONNECTION_ID()")[0][0])
         db.rollback()

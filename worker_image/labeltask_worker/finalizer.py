@@ -41,14 +41,11 @@ def finalize(database: Database, task: TaskDocument, worker: Worker, stop: Stop)
         stop.check()
         _check_not_over(database, task)
         database.run(partial(ensure_production_table, schema=schema, table=table), where=f"{schema}.{table}")
-        # A connection of its own read timeout: the next operation opens one for this statement.
-        database.close()
         produced[table] = database.run(
             partial(produce, schema=schema, worker=worker, table=table, groups=task.rules.conflict_groups),
             where=f"phase 2 of {schema}.{table}",
             read_seconds=PRODUCTION_READ_SECONDS,
         )
-        database.close()
         _log.info("production rows written", table=table, rows=produced[table])
     stop.check()
     authors = database.run(lambda db: count_authors(db, schema, task_id, tables))
