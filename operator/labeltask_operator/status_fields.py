@@ -31,7 +31,7 @@ def build_status(seen: Observation, decision: Decision, rows_per_second: int | N
     before = seen.view.status
     ending = decision.ending
     stat = _stat(seen, ending)
-    prod_stat = ending.prod_stat if ending is not None else seen.row.prod_stat
+    prod_stat = ending.prod_stat if ending is not None else None if seen.row.final else seen.row.prod_stat
     resolution = seen.resolution if isinstance(seen.resolution, Resolution) else None
     waits = decision.fault or decision.not_accepted
     reason = ending.reason if ending is not None else None if waits is None else waits.reason
@@ -86,7 +86,9 @@ def is_heartbeat_only(patch: Mapping[str, Any]) -> bool:
 def _stat(seen: Observation, ending: Ending | None) -> Stat:
     if ending is not None:
         return ending.stat
-    return seen.row.stat or seen.view.recorded_stat or Stat.PENDING
+    # A status becomes final in one write, with reason and message: a row that is final waits for its ending here.
+    known = None if seen.row.final else seen.row.stat
+    return known or seen.view.recorded_stat or Stat.PENDING
 
 
 def _progress(seen: Observation, stat: Stat, rows_per_second: int | None) -> Progress | None:

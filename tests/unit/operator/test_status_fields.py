@@ -111,6 +111,18 @@ def test_what_was_known_stays_while_the_database_is_away() -> None:
     assert {name: status[name] for name in before} == before
 
 
+@pytest.mark.parametrize("stat", [Stat.FAILURE, Stat.BREAK])
+def test_a_status_becomes_final_only_together_with_its_reason(stat: Stat) -> None:
+    row = StoredRow(True, make_progress(stat), NOW, NOW)
+    waiting = build_status(seen_task({"stat": "STARTED"}, row), Decision(recheck_seconds=1), None)
+    assert (waiting["stat"], waiting.get("completionTime")) == ("STARTED", None)
+    ended = build_status(
+        seen_task(waiting, row), Decision(ending=Ending(stat, reason=Reason.TABLE_MISSING, message="m")), None
+    )
+    assert (ended["stat"], ended["reason"], ended["errorMessage"]) == (stat, "TableMissing", "m")
+    assert ended["completionTime"] == ago(0)
+
+
 def test_a_message_too_long_for_the_schema_is_cut() -> None:
     ending = Ending(Stat.FAILURE, reason=Reason.INTERNAL, message="x" * 10_000)
     status = build_status(seen_task(), Decision(ending=ending), None)
