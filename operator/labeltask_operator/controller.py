@@ -20,7 +20,7 @@ from labeltask_operator.job_template import build_config_map, build_job
 from labeltask_operator.mirror import Mirror
 from labeltask_operator.queue_places import QueuePlaces
 from labeltask_operator.reconcile import Decision, Ending, Observation, Place, Step, decide, recorded_final
-from labeltask_operator.resolve import NotResolved, Resolution, resolve_connection, resolve_task
+from labeltask_operator.resolve import NotResolved, Resolution, resolve_row_connection, resolve_task
 from labeltask_operator.row_follower import RowFollower
 from labeltask_operator.settings import Settings
 from labeltask_operator.state_store import DatabaseTrouble, StateStore
@@ -193,7 +193,9 @@ class Controller:
         if owners[0].get("uid") != view.uid:
             message = f'ConfigMap "{view.task_id}" exists and belongs to somebody else; delete it'
             return NotResolved(Reason.JOB_CONFLICT, message, waits=True)
-        memory.connection = resolution.connection
+        # Its Secret may have come a moment ago: what an earlier try found is out of date.
+        memory.connection_tried_at = None
+        self._find_connection(view, memory)
         # The rules stand in the ConfigMap now; a thousand waiting tasks need not hold theirs in memory.
         memory.resolution = replace(resolution, rules=replace(resolution.rules, packed=None))
         return memory.resolution
@@ -210,7 +212,7 @@ class Controller:
         tried = memory.connection_tried_at
         if memory.connection is None and (tried is None or (now - tried).total_seconds() >= _TRY_AGAIN_SECONDS):
             memory.connection_tried_at = now
-            memory.connection = resolve_connection(view, self._cluster, self._settings)
+            memory.connection = resolve_row_connection(view, self._cluster, self._settings)
             if memory.connection is None:
                 memory.row = memory.row.after_trouble("the task's connection can't be read any more", now)
 

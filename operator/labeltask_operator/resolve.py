@@ -85,12 +85,21 @@ def resolve_task(body: Manifest, cluster: Cluster, settings: Settings) -> Resolu
         return found.outcome
 
 
-def resolve_connection(view: TaskView, cluster: Cluster, settings: Settings) -> Connection | None:
-    """Return the task's connection, where it can be had: enough to follow a task whose Job runs already."""
-    if view.spec is None:
+def resolve_row_connection(view: TaskView, cluster: Cluster, settings: Settings) -> Connection | None:
+    """Return the account by which the task's row can be read and ended, where one can be had.
+
+    That is the task's own, but the deployment's default one where it leads to the same server and the deployment lists
+    the output schema: it works even when the caller's account is refused, and the row can say so.
+    """
+    spec = view.spec
+    if spec is None:
         return None
     try:
-        return _find_connection(view.spec, cluster, settings)[1]
+        own = _find_connection(spec, cluster, settings)[1]
+        if spec.output.schema_ not in settings.history_schemas or settings.default_connection is None:
+            return own
+        default = _load_connection(_named_source(settings.default_connection, settings), cluster)
+        return default if default.address.lower() == own.address.lower() else own
     except _Unresolved:
         return None
 
@@ -129,15 +138,23 @@ def _connection_source(spec: LabelTaskSpec, settings: Settings) -> FileSource:
         known = ", ".join(sorted(settings.connections)) or "none"
         message = f'connectionFrom.site: the deployment knows no connection "{site}"; it knows: {known}'
         raise _Unresolved(Reason.SPEC_INVALID, message)
+    return _named_source(site, settings)
+
+
+def _named_source(site: str, settings: Settings) -> FileSource:
     named = settings.connections[site]
     return FileSource("Secret", named.secret_name, named.key)
 
 
 def _find_connection(spec: LabelTaskSpec, cluster: Cluster, settings: Settings) -> tuple[FileSource, Connection]:
     source = _connection_source(spec, settings)
+    return source, _load_connection(source, cluster)
+
+
+def _load_connection(source: FileSource, cluster: Cluster) -> Connection:
     content = _read(source, cluster)
     try:
-        return source, load_connection(content)
+        return load_connection(content)
     except InvalidTask as error:
         message = f"{source} holds no connection: {error}"
         raise _Unresolved(Reason.SPEC_INVALID, message) from None

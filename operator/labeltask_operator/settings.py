@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic.alias_generators import to_camel
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from labeltask_contract.spec import KEY_PATTERN, NAME_PATTERN, ResourceAmounts, Resources
+from labeltask_contract.spec import KEY_PATTERN, NAME_PATTERN, Identifier, ResourceAmounts, Resources
 from labeltask_contract.task_document import LabellingRules
 
 Seconds = Annotated[float, Field(gt=0)]
@@ -49,6 +49,8 @@ class Settings(BaseSettings):
 
     connections: dict[str, SecretKey] = {}
     default_connection: str | None = None
+    history_schemas: tuple[Identifier, ...] = ()
+    """Output schemas whose state rows the default connection keeps, for tasks on its own server."""
     queues: dict[str, Annotated[int, Field(ge=0)]] = {}
     """Queue -> tasks that may run at once; 0 holds the queue."""
     default_queue_limit: Annotated[int, Field(ge=0)] = 10

@@ -10,14 +10,22 @@ from collections.abc import Iterator
 import pytest
 
 from demo.setting import ensure_cluster_with_images
-from labeltask_testing.cluster_commands import apply, kubectl
+from labeltask_testing.cluster_commands import apply, ensure_namespace, kubectl
 from labeltask_testing.cluster_database import SOURCE_TABLE, ClusterDatabase
 from labeltask_testing.installation import Installation
 from labeltask_testing.source_rows import Post, create_source_table, generate_posts, load_posts
 from localkube.kind_config import TEST_DATABASE, TEST_GATEWAY
 
 NAMESPACE = "labeltask-test"
-SETTINGS = ("worker.allowImageOverride=true", "operator.pollSeconds=1", "operator.statusSeconds=1")
+DEFAULT_CONNECTION = "default-connection"
+SETTINGS = (
+    "worker.allowImageOverride=true",
+    "operator.pollSeconds=1",
+    "operator.statusSeconds=1",
+    f'connections={{"main": {{"existingSecret": "{DEFAULT_CONNECTION}"}}}}',
+    'defaultConnection="main"',
+    'historySchemas=["audience_result"]',
+)
 
 
 @pytest.fixture(scope="session")
@@ -41,6 +49,8 @@ def installation(posts: list[Post]) -> Iterator[Installation]:
         output_schema="audience_result",
     )
     installed = Installation("labeltask", NAMESPACE, TEST_GATEWAY, database, images)
+    ensure_namespace(NAMESPACE)
+    make_connection_secret(installed, DEFAULT_CONNECTION)
     installed.install(*SETTINGS)
     with database.as_root() as connection:
         create_source_table(connection, database.source_schema, SOURCE_TABLE)
@@ -52,13 +62,15 @@ def installation(posts: list[Post]) -> Iterator[Installation]:
 @pytest.fixture(scope="session")
 def connection_secret(installation: Installation) -> str:
     """Name of a Secret with the connection, as a kubectl user makes one."""
-    name = "by-kubectl"
-    apply(
-        {
-            "apiVersion": "v1",
-            "kind": "Secret",
-            "metadata": {"name": name, "namespace": installation.namespace},
-            "stringData": {"connection.json": json.dumps(installation.database.site_config)},
-        }
-    )
-    return name
+    make_connection_secret(installation, "by-kubectl")
+    return "by-kubectl"
+
+
+def make_connection_secret(installation: Installation, name: str) -> None:
+    secret = {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": name, "namespace": installation.namespace},
+        "stringData": {"connection.json": json.dumps(installation.database.site_config)},
+    }
+    apply(secret)

@@ -41,6 +41,10 @@ def pods(installation: Installation, task_id: str) -> list[Body]:
     return found
 
 
+def running_pods(installation: Installation, task_id: str) -> set[str]:
+    return {p["metadata"]["name"] for p in pods(installation, task_id) if p["status"]["phase"] == "Running"}
+
+
 def stored_state(installation: Installation, task_id: str) -> dict[str, Any]:
     with installation.database.as_root() as db:
         return state(db, installation.database.output_schema, task_id)
@@ -111,16 +115,18 @@ def test_a_worker_killed_three_times_leaves_each_row_once(
     installation: Installation, connection_secret: str, posts: list[Post]
 ) -> None:
     task_id = start(installation, connection_secret, "to-kill")
+    killed: set[str] = set()
     rows = 0
-    for _ in range(3):
+    while len(killed) < 3:
         rows = wait_rows(installation, "to-kill", more_than=rows)
-        (pod,) = wait_until(
-            lambda: [p for p in pods(installation, task_id) if p["status"]["phase"] == "Running"],
-            lambda seen: len(seen) == 1,
+        name = wait_until(
+            lambda: running_pods(installation, task_id) - killed,
+            lambda names: len(names) == 1,
             seconds=60,
             what="one running pod",
-        )
-        kill_container_process(pod["metadata"]["name"], installation.namespace, "worker")
+        ).pop()
+        kill_container_process(name, installation.namespace, "worker")
+        killed.add(name)
     assert_whole(installation, task_id, posts)
     assert installation.label_task("to-kill")["status"]["attempts"] == 4
 

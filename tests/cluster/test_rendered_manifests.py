@@ -83,8 +83,8 @@ def test_values_reach_the_programs() -> None:
             "defaultConnection": "main",
             "queues": {"nightly": 2},
             "labelling": {"sliceRows": 1000000, "rules": {"source_tables": {"X": "x"}}},
+            "historySchemas": ["audience"],
             "gateway": {
-                "historySchemas": ["audience"],
                 "defaultRules": '{"keyword_model": {}}',
                 "service": {"type": "NodePort", "nodePort": 30080},
             },
@@ -104,6 +104,7 @@ def test_values_reach_the_programs() -> None:
     assert operator["LABELTASK_WORKER_SERVICE_ACCOUNT"] == "try-labeltask-worker"
     gateway = environment(rendered, "gateway")
     assert json.loads(gateway["LABELTASK_HISTORY_SCHEMAS"]) == ["audience"]
+    assert json.loads(operator["LABELTASK_HISTORY_SCHEMAS"]) == ["audience"]
     rules = rendered["ConfigMap", "try-labeltask-default-rules"]["data"]["default-rules.json"]
     assert json.loads(rules) == {"keyword_model": {}}
     port = rendered["Service", "try-labeltask-gateway"]["spec"]["ports"][0]

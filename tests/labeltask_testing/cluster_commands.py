@@ -102,8 +102,10 @@ def kill_container_process(pod: str, namespace: str, container: str) -> None:
     (status,) = [s for s in found["status"]["containerStatuses"] if s["name"] == container]
     container_id = status["containerID"].removeprefix("containerd://")
     node = found["spec"]["nodeName"]
-    inspected = json.loads(run_on_node(engine(), node, "crictl", "inspect", container_id))
-    run_on_node(engine(), node, "kill", "-9", str(inspected["info"]["pid"]))
+    process_id = int(json.loads(run_on_node(engine(), node, "crictl", "inspect", container_id))["info"]["pid"])
+    if process_id <= 0:
+        raise CommandError(f"container {container} of pod {pod} runs no process any more")
+    run_on_node(engine(), node, "kill", "-9", str(process_id))
 
 
 def image_split(reference: str) -> dict[str, str]:

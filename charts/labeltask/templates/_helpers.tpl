@@ -53,6 +53,9 @@ app.kubernetes.io/managed-by: {{ .root.Release.Service }}
 {{- if and .Values.defaultConnection (not (hasKey .Values.connections .Values.defaultConnection)) }}
 {{- fail (printf "defaultConnection %q is none of connections" .Values.defaultConnection) }}
 {{- end -}}
+{{- if and .Values.historySchemas (not .Values.defaultConnection) }}
+{{- fail "historySchemas needs defaultConnection: that is the account which reads them" }}
+{{- end -}}
 - name: LABELTASK_NAMESPACE
   value: {{ .Release.Namespace | quote }}
 - name: LABELTASK_CONNECTIONS
@@ -61,6 +64,8 @@ app.kubernetes.io/managed-by: {{ .root.Release.Service }}
 - name: LABELTASK_DEFAULT_CONNECTION
   value: {{ . | quote }}
 {{- end }}
+- name: LABELTASK_HISTORY_SCHEMAS
+  value: {{ .Values.historySchemas | toJson | quote }}
 {{- end }}
 
 {{/* What Pod Security "restricted" asks of a pod. */}}

@@ -1,12 +1,13 @@
 """What a task refers to: found, missing or wrong, always named and never shown."""
 
 import gzip
+import json
 from typing import Any
 
 import pytest
 
 from labeltask_contract.reasons import Reason
-from labeltask_operator.resolve import NotResolved, Resolution, resolve_connection, resolve_task
+from labeltask_operator.resolve import NotResolved, Resolution, resolve_row_connection, resolve_task
 from labeltask_operator.views import TaskView
 from labeltask_testing.builders import LabelTaskBuilder, make_labeltask
 from labeltask_testing.operator_fakes import FakeCluster, make_settings
@@ -124,10 +125,36 @@ def test_warnings_of_rules_that_can_run() -> None:
     assert len(found.rules.warnings) == 1
 
 
+@pytest.mark.parametrize(
+    ("schemas", "host", "user"),
+    [
+        (("results",), "DB.example", "keeper"),
+        (("results",), "other.example", "label"),
+        (("another",), "db.example", "label"),
+        ((), "db.example", "label"),
+    ],
+)
+def test_the_default_account_keeps_rows_on_its_own_server_in_listed_schemas_only(
+    schemas: tuple[str, ...], host: str, user: str
+) -> None:
+    cluster = FakeCluster()
+    account = {"host": host, "port": 3306, "user": "keeper", "password": "x"}
+    cluster.secrets["keeper"] = {"connection.json": json.dumps(account).encode()}
+    own = {"host": "db.example", "port": 3306, "user": "label", "password": "refused"}
+    cluster.secrets["own"] = {"c": json.dumps(own).encode()}
+    settings = make_settings(
+        connections={"keeper": {"secretName": "keeper"}}, default_connection="keeper", history_schemas=schemas
+    )
+    view = TaskView.of(with_connection(secretKeyRef={"name": "own", "key": "c"}).manifest)
+    found = resolve_row_connection(view, cluster, settings)
+    assert found is not None
+    assert found.user == user
+
+
 def test_the_connection_alone_needs_no_rules() -> None:
     view = TaskView.of(with_rules("configMapKeyRef").manifest)
-    found = resolve_connection(view, FakeCluster(), make_settings())
+    found = resolve_row_connection(view, FakeCluster(), make_settings())
     assert found is not None
     assert found.address == "db.example:3306"
     gone = TaskView.of(with_connection(secretKeyRef={"name": "nope", "key": "c"}).manifest)
-    assert resolve_connection(gone, FakeCluster(), make_settings()) is None
+    assert resolve_row_connection(gone, FakeCluster(), make_settings()) is None
