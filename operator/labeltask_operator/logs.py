@@ -34,6 +34,6 @@ def configure_logs(level: str) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
-    # kopf tells of each event that a handler has succeeded; urllib3 of each connection it drops.
-    for chatty in ("kopf.objects", "urllib3"):
+    # kopf and aiohttp tell of each event and probe that went well; urllib3 of each connection it drops.
+    for chatty in ("kopf.objects", "kopf.activities.probe", "aiohttp.access", "urllib3"):
         logging.getLogger(chatty).setLevel(logging.ERROR)
