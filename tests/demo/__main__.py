@@ -61,7 +61,9 @@ def main() -> None:
 
 def _post_by_curl(demo: Installation, title: str, body: Body) -> str:
     """Show the command as a person would type it, then run exactly that."""
-    shown = json.dumps(body, ensure_ascii=False, indent=2).replace(DEMO_PASSWORD, "********")
+    # One line a key: the reader shall see the whole request at once.
+    keys = ",\n".join(f"  {json.dumps(key)}: {json.dumps(value, ensure_ascii=False)}" for key, value in body.items())
+    shown = f"{{\n{keys}\n}}".replace(DEMO_PASSWORD, "********")
     console.print(f"\n[bold]{title}[/bold]")
     console.print(f"$ curl -X POST {demo.url}/api/tasks/ -H 'Content-Type: application/json' -d @-", style="green")
     console.print(Syntax(shown, "json", background_color="default", word_wrap=True))
