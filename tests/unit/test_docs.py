@@ -4,8 +4,10 @@ import re
 from pathlib import Path
 
 import pytest
+import yaml
 
 from labeltask_contract.reasons import FACTS, Reason
+from labeltask_contract.spec import LabelTaskSpec
 
 ROOT = Path(__file__).parents[2]
 FAILURES = (ROOT / "docs" / "failure-reasons.md").read_text()
@@ -35,3 +37,20 @@ def test_a_link_between_pages_leads_somewhere(page: Path, link: str) -> None:
     if anchor:
         headings = re.findall(r"^#+ (.+)$", path.read_text(), re.MULTILINE)
         assert anchor in [re.sub(r"[^\w\- ]", "", heading).strip().lower().replace(" ", "-") for heading in headings]
+
+
+def shape_of(page: str) -> tuple[list[str], list[int], int]:
+    """What two languages of one page share: code to the letter, levels of headings, number of table rows."""
+    text = (ROOT / page).read_text()
+    prose = re.sub(r"```.*?```", "", text, flags=re.DOTALL)
+    headings = [len(marks) for marks in re.findall(r"^(#+) ", prose, re.MULTILINE)]
+    return re.findall(r"```.*?```", text, re.DOTALL), headings, len(re.findall(r"^\|", prose, re.MULTILINE))
+
+
+def test_the_chinese_readme_says_what_the_english_one_says() -> None:
+    assert shape_of("README.zh-TW.md") == shape_of("README.md")
+
+
+def test_the_readmes_yaml_is_a_task_that_the_contract_accepts() -> None:
+    (example,) = re.findall(r"```yaml\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    LabelTaskSpec.model_validate(yaml.safe_load(example)["spec"])
