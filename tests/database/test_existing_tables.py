@@ -19,7 +19,8 @@ OLD_RESULT = """(
 
 
 def test_twenty_tasks_that_start_at_once_on_an_empty_schema_all_succeed(stage: Stage) -> None:
-    stage.load(generate_posts(60, seed=1))
+    # Of two sources only: what is made by twenty at once is the same with fewer tables, and sooner.
+    stage.load(post for post in generate_posts(300, seed=1) if post.s_id in ("WH_F0045", "WH_F0001"))
     tasks = [stage.task(number=number) for number in range(1, 21)]
     runs = [task.start() for task in tasks]
     assert {run.wait(120).code for run in runs} == {0}
@@ -36,7 +37,7 @@ def test_an_older_state_table_keeps_its_rows_and_types_and_gets_the_new_column(s
         "VALUES ('old', 'SUCCESS', 7), ('odd', 'LOST', NULL)",
     )
     stage.load(generate_posts(500, seed=2))
-    tasks = [stage.task(number=number) for number in range(1, 7)]
+    tasks = [stage.task(number=number) for number in range(1, 5)]
     runs = [task.start() for task in tasks]
     assert {run.wait(120).code for run in runs} == {0}
     for task in tasks:
@@ -93,6 +94,13 @@ def test_a_table_without_transactions_is_refused(stage: Stage) -> None:
     table = OLD_RESULT.replace("InnoDB", "MyISAM")
     stage.server.execute(f"CREATE TABLE `{stage.output_schema}`.fbfans {table}")
     expect_failure(stage.task(), Reason.OUTPUT_NOT_WRITABLE, f"{stage.output_schema}.fbfans", "MyISAM")
+
+
+def test_a_state_table_whose_columns_are_too_narrow_is_named(stage: Stage) -> None:
+    narrow = OLD_STATE.replace("result VARCHAR(300)", "result VARCHAR(9)")
+    stage.server.execute(f"CREATE TABLE `{stage.output_schema}`.state {narrow}")
+    stage.load(generate_posts(500, seed=5))
+    expect_failure(stage.task(), Reason.ROW_TOO_LARGE, f"{stage.output_schema}.state", "'result'")
 
 
 def test_two_tasks_of_one_schema_leave_each_other_alone(stage: Stage) -> None:

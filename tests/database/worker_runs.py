@@ -227,23 +227,19 @@ class Task:
 
     def stored(self, prefix: str = "") -> dict[str, list[tuple[Any, ...]]]:
         """Return the task's rows of every result (or production) table that holds some, sorted as the oracle's."""
-        names = [
-            name
-            for (name,) in self.stage.server.execute(f"SHOW TABLES FROM `{self.stage.output_schema}`")
-            if name != "state" and not name.startswith("label_")
-        ]
-        wanted = [name for name in names if name.startswith("wh_panel_mapping_") == bool(prefix)]
         found: dict[str, list[tuple[Any, ...]]] = {}
-        for name in sorted(wanted):
-            with self.stage.server.admin() as db, db.cursor() as cursor:
+        with self.stage.server.admin() as db, db.cursor() as cursor:
+            cursor.execute(f"SHOW TABLES FROM `{self.stage.output_schema}`")
+            names = [name for (name,) in cursor.fetchall() if name != "state" and not name.startswith("label_")]
+            for name in sorted(name for name in names if name.startswith("wh_panel_mapping_") == bool(prefix)):
                 cursor.execute(
                     "SELECT id, task_id, source_author, panel, create_time, field_content, match_content "
                     f"FROM `{self.stage.output_schema}`.`{name}` WHERE task_id = %s",
                     (self.document.task_id,),
                 )
                 rows = sorted(cursor.fetchall(), key=lambda row: (row[0], row[3]))
-            if rows:
-                found[name.removeprefix(prefix)] = list(rows)
+                if rows:
+                    found[name.removeprefix(prefix)] = rows
         return found
 
     def check(self) -> Expected:

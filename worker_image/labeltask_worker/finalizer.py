@@ -34,6 +34,7 @@ def finalize(database: Database, task: TaskDocument, worker: Worker, stop: Stop)
     schema, task_id = task.output_schema, task.task_id
     counts = database.run(lambda db: read_table_counts(db, schema, task_id))
     tables = [name for name, count in counts.items() if count.labelled]
+    _log.info("rows by table", read_and_labelled={name: [c.read, c.labelled] for name, c in counts.items()})
     if tables:
         _wait_for_countdown(database, task, stop)
     produced: dict[str, int] = {}
@@ -50,7 +51,10 @@ def finalize(database: Database, task: TaskDocument, worker: Worker, stop: Stop)
     stop.check()
     authors = database.run(lambda db: count_authors(db, schema, task_id, tables))
     outcome = {table: (produced[table], authors[table]) for table in tables}
-    database.run(lambda db: write_production(db, schema, task_id, outcome, peak_memory_mib()))
+    database.run(
+        lambda db: write_production(db, schema, task_id, outcome, peak_memory_mib()),
+        where=f"the task's row in {schema}.state",
+    )
 
 
 def _wait_for_countdown(database: Database, task: TaskDocument, stop: Stop) -> None:

@@ -98,7 +98,8 @@ class Pipeline:
                 self._task.task_id,
                 end_time=self._end_time,
                 peak_memory_mib=peak_memory_mib(),
-            )
+            ),
+            where=f"the task's row in {self._schema}.state",
         )
         self._reported_at = time.monotonic()
         if totals is None:

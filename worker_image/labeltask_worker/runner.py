@@ -135,12 +135,16 @@ class Run:
         if database is None or self._assignment is None:
             return
         task = self._assignment.task
-        if self._pipeline is not None:
-            self._pipeline.report()
 
         def write(db: DbConnection) -> None:
             # A worker that was replaced has no say any more.
             if worker is None or is_registered(db, task.output_schema, worker):
                 end_task(db, task.output_schema, task.task_id, Stat.FAILURE, failure.message)
 
+        if self._pipeline is not None:
+            try:
+                self._pipeline.report()
+            except TaskFailure as second:
+                # Counters that lag behind are no reason to leave the outcome out.
+                _log.warning("the counters could not be written", reason=second.reason.value)
         database.run(write)
