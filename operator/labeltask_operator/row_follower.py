@@ -13,7 +13,7 @@ import structlog
 
 from labeltask_contract.connection import Connection
 from labeltask_operator.settings import Settings
-from labeltask_operator.state_store import StateStore
+from labeltask_operator.state_store import DatabaseTrouble, StateStore
 from labeltask_operator.task_memory import PendingEnd, TaskMemory
 from labeltask_store.state_table import StoredProgress
 
@@ -93,7 +93,8 @@ class RowFollower:
     def _ended(self, end: PendingEnd, memory: TaskMemory | None, done: Future[StoredProgress | None]) -> None:
         now = self._now()
         error = done.exception()
-        tired = (now - end.since).total_seconds() >= self._settings.end_retry_seconds
+        hopeless = isinstance(error, DatabaseTrouble) and error.lasting
+        tired = hopeless or (now - end.since).total_seconds() >= self._settings.end_retry_seconds
         with self._lock:
             self._ending.discard(end.task_id)
             if error is None or tired:

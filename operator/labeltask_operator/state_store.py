@@ -12,6 +12,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Protocol, TypeVar
 
 from labeltask_contract.connection import Connection
+from labeltask_contract.reasons import Reason
 from labeltask_contract.stat import Stat
 from labeltask_contract.task_document import TaskDocument
 from labeltask_store.connection import DbConnection, classify, error_code, is_lost, open_connection
@@ -25,11 +26,24 @@ SLOW_SECONDS = 1.0
 """A call that takes longer is not waited for by others."""
 IDLE_SECONDS = 300.0
 
+_LASTING = {Reason.ACCESS_DENIED, Reason.SCHEMA_MISSING, Reason.TABLE_MISSING, Reason.COLUMN_MISSING}
+
 T = TypeVar("T")
 
 
+LASTING_REST_SECONDS = 30.0
+"""The same where somebody has to change something: asking again and again looks like an attack."""
+
+
 class DatabaseTrouble(Exception):
-    """The database does not answer or refuses; ``str()`` is fit to be shown."""
+    """The database does not answer or refuses; ``str()`` is fit to be shown.
+
+    ``lasting``: it answers and refuses (account, right, schema), so that time alone cures nothing.
+    """
+
+    def __init__(self, message: str, lasting: bool = False) -> None:
+        self.lasting = lasting
+        super().__init__(message)
 
 
 class StateStore(Protocol):
@@ -105,7 +119,7 @@ class _Lane:
         self._executor = ThreadPoolExecutor(1, thread_name_prefix=f"state-{connection.address}")
         self._db: DbConnection | None = None
         self._rests_until = 0.0
-        self._trouble = ""
+        self._trouble = DatabaseTrouble("")
         self._used = time.monotonic()
         self._busy_since: float | None = None
 
@@ -117,7 +131,7 @@ class _Lane:
         since = self._busy_since
         if since is not None and time.monotonic() - since > SLOW_SECONDS:
             return f"{self._connection.address} takes long to answer"
-        return self._trouble if time.monotonic() < self._rests_until else ""
+        return str(self._trouble) if time.monotonic() < self._rests_until else ""
 
     def idle_for(self) -> float:
         return time.monotonic() - self._used
@@ -152,21 +166,21 @@ class _Lane:
             else:
                 with contextlib.suppress(Exception):  # the error above is the one to tell
                     db.rollback()
-            raise DatabaseTrouble(self._words(error)) from None
+            raise self._trouble_of(error) from None
 
     def _open(self) -> DbConnection:
         if self._db is not None:
             return self._db
         if time.monotonic() < self._rests_until:
-            raise DatabaseTrouble(self._trouble)
+            raise self._trouble
         try:
             self._db = open_connection(
                 self._connection, "pymysql", read_seconds=READ_SECONDS, connect_seconds=CONNECT_SECONDS
             )
         except Exception as error:
-            self._trouble = self._words(error, connecting=True)
-            self._rests_until = time.monotonic() + REST_SECONDS
-            raise DatabaseTrouble(self._trouble) from None
+            self._trouble = self._trouble_of(error, connecting=True)
+            self._rests_until = time.monotonic() + (LASTING_REST_SECONDS if self._trouble.lasting else REST_SECONDS)
+            raise self._trouble from None
         return self._db
 
     def _drop(self) -> None:
@@ -175,6 +189,8 @@ class _Lane:
             with contextlib.suppress(Exception):  # it is broken; that is why it goes
                 db.close()
 
-    def _words(self, error: Exception, connecting: bool = False) -> str:
+    def _trouble_of(self, error: Exception, connecting: bool = False) -> DatabaseTrouble:
         failure = classify(error, self._connection, connecting=connecting)
-        return f"{self._connection.address}: {type(error).__name__}" if failure is None else failure.message
+        if failure is None:
+            return DatabaseTrouble(f"{self._connection.address}: {type(error).__name__}")
+        return DatabaseTrouble(failure.message, failure.reason in _LASTING)

@@ -148,10 +148,11 @@ def _merged(target: Manifest, patch: Manifest) -> Manifest:
 
 @dataclass
 class FakeStore:
-    """The state table of every database. ``down`` makes all calls fail."""
+    """The state table of every database. ``down`` makes all calls fail, ``lasting`` as if the account were refused."""
 
     rows: dict[str, StoredProgress] = field(default_factory=dict)
     down: bool = False
+    lasting: bool = False
     queries: int = 0
 
     def open_task(self, connection: Connection, task: TaskDocument) -> "Future[StoredProgress | None]":
@@ -182,7 +183,7 @@ class FakeStore:
     def _answer(self, value: Any) -> "Future[Any]":
         future: Future[Any] = Future()
         if self.down:
-            future.set_exception(DatabaseTrouble("no database answers at db.example:3306"))
+            future.set_exception(DatabaseTrouble("no database answers at db.example:3306", self.lasting))
         else:
             future.set_result(value)
         return future

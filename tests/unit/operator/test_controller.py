@@ -472,3 +472,19 @@ def test_a_heartbeat_alone_is_seldom_written(bench: Bench) -> None:
         bench.controller.poll()
         bench.look(name)
     assert len(bench.cluster.patches) - before <= 2
+
+
+def test_an_account_that_the_database_refuses_is_not_tried_for_an_hour(bench: Bench) -> None:
+    name = started(bench)
+    bench.store.down = True
+    bench.store.lasting = True
+    bench.put_job(make_job().finished("Failed", "DeadlineExceeded").manifest)
+    bench.look(name)
+    bench.controller.poll()
+    before = bench.store.queries
+    for _ in range(5):
+        bench.wait(2)
+        bench.controller.poll()
+        bench.look(name)
+    assert bench.store.queries == before
+    assert bench.status(name)["stat"] == "FAILURE"
