@@ -7,11 +7,12 @@ import pytest
 
 from database.worker_runs import Stage
 from labeltask_contract.stat import ProdStat, Stat
-from labeltask_store import authors, slices, state_table
+from labeltask_store import authors, ledger_sums, slices, state_table
 from labeltask_store.connection import DbConnection, Driver, open_connection, rows_of
 from labeltask_store.slice_plan import PlannedSlice, cut_range
-from labeltask_store.slices import Fenced, TableCount, Worker
+from labeltask_store.slices import TableCount
 from labeltask_store.source_rows import Position
+from labeltask_store.workers import WORKER_TABLES, Fenced, Worker, register
 from labeltask_testing.source_rows import END, START
 
 
@@ -104,13 +105,13 @@ def test_a_claim_is_exclusive_and_lost_with_the_registration(db: DbConnection, s
     schema = stage.output_schema
     state_table.ensure_state_table(db, schema)
     state_table.insert_pending(db, schema, task)
-    slices.ensure_ledger_tables(db, schema)
+    slices.ensure_tables(db, schema, {**slices.SLICE_TABLES, **WORKER_TABLES})
     old, new, other = (Worker(task.task_id, *who) for who in (("old", 0), ("new", 0), ("other", 1)))
-    slices.register(db, schema, old)
-    slices.register(db, schema, other)
+    register(db, schema, old)
+    register(db, schema, other)
     slices.store_plan(db, schema, old, [PlannedSlice(START, END, 7)], [])
     slices.store_plan(db, schema, old, cut_range(START, END, 1, lambda *_: [(START, 9)]), [])
-    assert slices.count_slices(db, schema, task.task_id) == 1
+    assert ledger_sums.count_slices(db, schema, task.task_id) == 1
     claim = slices.claim_slice(db, schema, old)
     assert claim is not None
     assert slices.claim_slice(db, schema, other) is None
@@ -119,7 +120,7 @@ def test_a_claim_is_exclusive_and_lost_with_the_registration(db: DbConnection, s
     db.commit()
     with pytest.raises(Fenced):
         slices.advance(db, schema, claim, Position("2020-01-02", "b"), {})
-    slices.register(db, schema, new)
+    register(db, schema, new)
     with pytest.raises(Fenced):
         slices.claim_slice(db, schema, old)
     taken = slices.claim_slice(db, schema, new)
@@ -137,7 +138,7 @@ def test_a_claim_is_exclusive_and_lost_with_the_registration(db: DbConnection, s
     slices.finish_slice(db, schema, taken)
     slices.finish_slice(db, schema, taken)
     assert slices.claim_slice(db, schema, other) is None
-    assert slices.read_totals(db, schema, task.task_id) == slices.Totals(1, 0, 5, 2, None)
+    assert ledger_sums.read_totals(db, schema, task.task_id) == ledger_sums.Totals(1, 0, 5, 2, None)
     found = state_table.read_progress(db, schema, [task.task_id])[task.task_id]
     assert (found.rows_read, found.rows_labelled, found.rows_estimated) == (5, 2, 5)
     assert found.seconds_since_heartbeat is not None
@@ -148,7 +149,7 @@ def test_authors_are_counted_exactly_in_several_passes(
 ) -> None:
     monkeypatch.setattr(authors, "DIGESTS_IN_MEMORY", 100)
     schema = stage.output_schema
-    slices.ensure_ledger_tables(db, schema, authors.AUTHOR_TABLES)
+    slices.ensure_tables(db, schema, authors.AUTHOR_TABLES)
     for number in range(6):
         names = [f"作者{n}" for n in range(number * 50, number * 50 + 100)]
         joined = b"".join(map(authors.digest_of, names))

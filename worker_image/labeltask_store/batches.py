@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 from labeltask_store.authors import append_authors
 from labeltask_store.connection import DbConnection
 from labeltask_store.result_tables import ResultRow, ResultTable, build_inserts, run_insert
-from labeltask_store.slices import Claim, Fenced, TableCount, advance, load_claim, lock_claim
+from labeltask_store.slices import Claim, TableCount, advance, load_claim, lock_claim
 from labeltask_store.source_rows import Position
+from labeltask_store.workers import Fenced
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 
 from labeltask_store.connection import DbConnection, changed_by, rows_of
 from labeltask_store.result_tables import COLUMNS, ensure_table
-from labeltask_store.slices import Fenced, Worker, is_registered
 from labeltask_store.sql import marks, qualified
+from labeltask_store.workers import Fenced, Worker, is_registered
 
 PREFIX = "wh_panel_mapping_"
 MAX_TABLE_CHARACTERS = 64 - len(PREFIX)

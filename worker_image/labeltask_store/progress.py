@@ -9,9 +9,10 @@ from collections.abc import Mapping
 from labeltask_contract.stat import ProdStat, Stat, is_final
 from labeltask_store.authors import delete_authors
 from labeltask_store.connection import DbConnection, rows_of
-from labeltask_store.slices import Totals, read_table_counts, read_totals, run_minutes
+from labeltask_store.ledger_sums import Totals, read_table_counts, read_totals
 from labeltask_store.sql import qualified
 from labeltask_store.state_table import STATE_TABLE, update_state, word_of
+from labeltask_store.workers import run_minutes
 
 
 def write_progress(

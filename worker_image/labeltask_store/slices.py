@@ -10,21 +10,20 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from labeltask_contract.errors import LabelTaskError
 from labeltask_contract.times import format_time
 from labeltask_store.connection import DbConnection, changed_by, error_code, rows_of
 from labeltask_store.slice_plan import PlannedSlice
 from labeltask_store.source_rows import Position
 from labeltask_store.sql import marks, qualified
 from labeltask_store.state_table import SLICE_TABLE, STATE_TABLE
+from labeltask_store.workers import WORKER_TABLE, Fenced, Worker, is_registered
 
-WORKER_TABLE = "label_worker"
 LEASE_SECONDS = 90
 """Longest time between two commits of a worker that is alive; after it another one may take the slice over."""
 
 _TEXT = "ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin"
 _LEASE_END = f"UTC_TIMESTAMP(6) + INTERVAL {LEASE_SECONDS} SECOND"
-_LEDGER_TABLES = {
+SLICE_TABLES = {
     SLICE_TABLE: f"""(
   task_id VARCHAR(32) NOT NULL,
   slice_no INT NOT NULL,
@@ -45,31 +44,7 @@ _LEDGER_TABLES = {
   done_at DATETIME(6),
   PRIMARY KEY (task_id, slice_no)
 ) {_TEXT}""",
-    WORKER_TABLE: f"""(
-  task_id VARCHAR(32) NOT NULL,
-  owner_index INT NOT NULL,
-  owner VARCHAR(64) NOT NULL,
-  first_started_at DATETIME(6) NOT NULL,
-  started_at DATETIME(6) NOT NULL,
-  PRIMARY KEY (task_id, owner_index)
-) {_TEXT}""",
 }
-
-
-class Fenced(LabelTaskError):
-    """Another worker has taken this one's place: nothing more may be written."""
-
-    def __init__(self) -> None:
-        super().__init__("another worker took over; this one stops without writing")
-
-
-@dataclass(frozen=True)
-class Worker:
-    """Who is asking: the pod's uid, unique for ever, and its completion index, which a replacement has too."""
-
-    task_id: str
-    owner: str
-    owner_index: int
 
 
 @dataclass(frozen=True)
@@ -102,20 +77,8 @@ class Claim:
     tables: TableCounts = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
-class Totals:
-    """Sums over a task's slices."""
-
-    slices: int
-    unfinished: int
-    rows_read: int
-    rows_labelled: int
-    check_point: str | None
-    """Everything before is committed, truncated to the second; None once all slices are done."""
-
-
-def ensure_ledger_tables(db: DbConnection, schema: str, tables: Mapping[str, str] = _LEDGER_TABLES) -> None:
-    """Have the ledger's tables."""
+def ensure_tables(db: DbConnection, schema: str, tables: Mapping[str, str]) -> None:
+    """Have each of ``tables``, given as name and definition. Ends a transaction."""
     for table, definition in tables.items():
         try:
             changed_by(db, f"CREATE TABLE IF NOT EXISTS {qualified(schema, table)} {definition}")
@@ -123,36 +86,6 @@ def ensure_ledger_tables(db: DbConnection, schema: str, tables: Mapping[str, str
             if error_code(error) != 1050:
                 raise
     db.commit()
-
-
-def register(db: DbConnection, schema: str, worker: Worker) -> None:
-    """Make ``worker`` the one of its index; an earlier one of the same index is fenced from now on."""
-    changed_by(
-        db,
-        f"INSERT INTO {qualified(schema, WORKER_TABLE)} (task_id, owner_index, owner, first_started_at, started_at) "  # noqa: S608
-        "VALUES (%s, %s, %s, UTC_TIMESTAMP(6), UTC_TIMESTAMP(6)) "
-        "ON DUPLICATE KEY UPDATE owner = %s, started_at = UTC_TIMESTAMP(6)",
-        (worker.task_id, worker.owner_index, worker.owner, worker.owner),
-    )
-    db.commit()
-
-
-def is_registered(db: DbConnection, schema: str, worker: Worker, *, lock: bool = False) -> bool:
-    """Tell whether ``worker`` still is the one of its index; ``lock`` keeps that true until the transaction ends."""
-    rows = rows_of(
-        db,
-        f"SELECT owner FROM {qualified(schema, WORKER_TABLE)} WHERE task_id = %s AND owner_index = %s"  # noqa: S608
-        + (" FOR UPDATE" if lock else ""),
-        (worker.task_id, worker.owner_index),
-    )
-    return [owner for (owner,) in rows] == [worker.owner]
-
-
-def count_slices(db: DbConnection, schema: str, task_id: str) -> int:
-    """Return how many slices the range has been cut into; 0 means that it has not been cut yet."""
-    rows = rows_of(db, f"SELECT COUNT(*) FROM {qualified(schema, SLICE_TABLE)} WHERE task_id = %s", (task_id,))  # noqa: S608
-    db.rollback()
-    return int(rows[0][0])
 
 
 def store_plan(
@@ -236,7 +169,7 @@ def load_claim(db: DbConnection, schema: str, task_id: str, slice_no: int, owner
     )[0]
     start, end, cursor_time, cursor_id, batches, tables = row
     behind = None if cursor_time is None else Position(cursor_time, cursor_id)
-    return Claim(task_id, slice_no, owner, number, start, end, behind, batches, _load_counts(tables))
+    return Claim(task_id, slice_no, owner, number, start, end, behind, batches, load_counts(tables))
 
 
 def lock_claim(db: DbConnection, schema: str, claim: Claim) -> int:
@@ -313,57 +246,7 @@ def release(db: DbConnection, schema: str, claim: Claim) -> None:
     db.commit()
 
 
-def read_totals(db: DbConnection, schema: str, task_id: str) -> Totals:
-    """Return the sums over the task's slices, inside the caller's transaction."""
-    row = rows_of(
-        db,
-        "SELECT COUNT(*), COALESCE(SUM(done_at IS NULL), 0), COALESCE(SUM(rows_read), 0), "  # noqa: S608
-        "COALESCE(SUM(rows_labelled), 0), "
-        "CAST(MIN(IF(done_at IS NULL, COALESCE(cursor_time, start_time), NULL)) AS CHAR(26)) "
-        f"FROM {qualified(schema, SLICE_TABLE)} WHERE task_id = %s",
-        (task_id,),
-    )[0]
-    slices, unfinished, read, labelled, check_point = row
-    return Totals(int(slices), int(unfinished), int(read), int(labelled), check_point and str(check_point)[:19])
-
-
-def read_table_counts(db: DbConnection, schema: str, task_id: str) -> dict[str, TableCount]:
-    """Return rows read and labelled for each result table, sorted by name."""
-    total: dict[str, TableCount] = {}
-    for (counts,) in rows_of(
-        db,
-        f"SELECT table_counts FROM {qualified(schema, SLICE_TABLE)} WHERE task_id = %s",  # noqa: S608
-        (task_id,),
-    ):
-        for name, count in _load_counts(counts).items():
-            total[name] = total.get(name, TableCount()) + count
-    return dict(sorted(total.items()))
-
-
-def seconds_since_labelled(db: DbConnection, schema: str, task_id: str) -> float:
-    """Return the time since the last slice was done, which is when phase 1 ended, on the database's clock."""
-    rows = rows_of(
-        db,
-        "SELECT TIMESTAMPDIFF(MICROSECOND, MAX(done_at), UTC_TIMESTAMP(6)) / 1000000 "  # noqa: S608
-        f"FROM {qualified(schema, SLICE_TABLE)} WHERE task_id = %s",
-        (task_id,),
-    )
-    db.rollback()
-    return float(rows[0][0])
-
-
-def run_minutes(db: DbConnection, schema: str, task_id: str) -> float:
-    """Return the minutes since the task's first worker registered."""
-    rows = rows_of(
-        db,
-        "SELECT TIMESTAMPDIFF(MICROSECOND, MIN(first_started_at), UTC_TIMESTAMP(6)) / 60000000 "  # noqa: S608
-        f"FROM {qualified(schema, WORKER_TABLE)} WHERE task_id = %s",
-        (task_id,),
-    )
-    return float(rows[0][0] or 0)
-
-
-def _load_counts(text: Any) -> dict[str, TableCount]:
+def load_counts(text: Any) -> dict[str, TableCount]:
     return {name: TableCount(*counts) for name, counts in json.loads(text or "{}").items()}
 
 

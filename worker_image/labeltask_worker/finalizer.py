@@ -9,10 +9,11 @@ import structlog
 
 from labeltask_contract.task_document import TaskDocument
 from labeltask_store.authors import count_authors
+from labeltask_store.ledger_sums import read_table_counts, seconds_since_labelled
 from labeltask_store.production_tables import ensure_production_table, produce
 from labeltask_store.progress import write_production
-from labeltask_store.slices import Worker, read_table_counts, seconds_since_labelled
 from labeltask_store.state_table import read_state
+from labeltask_store.workers import Worker
 from labeltask_worker.database import Database
 from labeltask_worker.memory import peak_memory_mib
 from labeltask_worker.pipeline import TaskIsOver

@@ -15,10 +15,12 @@ from labeltask_contract.task_document import TaskDocument
 from labeltask_contract.times import format_time, parse_time
 from labeltask_store.batches import commit_batch
 from labeltask_store.connection import READ_SECONDS
+from labeltask_store.ledger_sums import Totals
 from labeltask_store.progress import write_progress
 from labeltask_store.result_tables import ResultTable, RowDoesNotFit, ensure_table
-from labeltask_store.slices import Claim, Totals, Worker, claim_slice, finish_slice, release
+from labeltask_store.slices import Claim, claim_slice, finish_slice, release
 from labeltask_store.source_rows import SourceRow, iter_batches
+from labeltask_store.workers import Worker
 from labeltask_worker.batch_building import BatchBuilder
 from labeltask_worker.database import RETRY_SECONDS, Database, Retry
 from labeltask_worker.matching import Matcher

@@ -12,9 +12,10 @@ from labeltask_store.authors import AUTHOR_TABLES
 from labeltask_store.connection import DbConnection, rows_of
 from labeltask_store.production_tables import production_table
 from labeltask_store.result_tables import ResultTable, find_tables
-from labeltask_store.slices import ensure_ledger_tables
+from labeltask_store.slices import SLICE_TABLES, ensure_tables
 from labeltask_store.source_rows import columns_of, find_time_index, probe_source
 from labeltask_store.state_table import StateRow, ensure_state_table, insert_pending, read_state
+from labeltask_store.workers import WORKER_TABLES
 from labeltask_worker.database import Database
 from labeltask_worker.routing import SourceRouter
 
@@ -47,8 +48,7 @@ def prepare_ledger(database: Database, task: TaskDocument) -> None:
     schema = task.output_schema
 
     def prepare(db: DbConnection) -> None:
-        ensure_ledger_tables(db, schema)
-        ensure_ledger_tables(db, schema, AUTHOR_TABLES)
+        ensure_tables(db, schema, {**SLICE_TABLES, **WORKER_TABLES, **AUTHOR_TABLES})
 
     database.run(prepare, where=f"the output schema {schema}, the worker's own tables")
 

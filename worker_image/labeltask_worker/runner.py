@@ -10,9 +10,11 @@ from labeltask_contract.stat import Stat
 from labeltask_contract.task_document import TaskDocument
 from labeltask_contract.times import parse_time
 from labeltask_store.connection import DbConnection
+from labeltask_store.ledger_sums import count_slices
 from labeltask_store.slice_plan import count_in, cut_range
-from labeltask_store.slices import Fenced, Worker, count_slices, is_registered, register, store_plan
+from labeltask_store.slices import store_plan
 from labeltask_store.state_table import end_task, start_task
+from labeltask_store.workers import Fenced, Worker, is_registered, register
 from labeltask_worker.batch_building import BatchBuilder
 from labeltask_worker.database import Database
 from labeltask_worker.finalizer import finalize
