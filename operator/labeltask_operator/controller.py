@@ -66,12 +66,10 @@ class Controller:
         """Learn what there is, and look at all of it: places are taken by what runs before anything new starts."""
         self._list_all()
         for view in self.mirror.tasks():
-            if recorded_final(view) or view.deleting:
-                continue
             job = self.mirror.job(view.task_id)
             if job_phase(job, view.uid) is JobPhase.ACTIVE:
                 self.places.hold(view)
-            elif not view.suspend:
+            elif not (recorded_final(view) or view.deleting or view.suspend):
                 self.places.enter(view)
         for view in self.mirror.tasks():
             self._enqueue(view.name)
@@ -111,6 +109,7 @@ class Controller:
             self._forget(key, memory)
             memory = None
         if view is None:
+            self._leave(key)
             return None
         if recorded_final(view) and memory is None:
             return self._reconcile_finished(view)
@@ -127,6 +126,7 @@ class Controller:
         seen = Observation(self._now(), view, None, job, (), TaskMemory.of(view).row, Place(None, 0))
         decision = decide(seen, self._settings)
         self._do(seen, decision)
+        self._leave_if_idle(view.name, seen.phase)
         return decision.recheck_seconds
 
     def _reconcile(self, view: TaskView, memory: TaskMemory) -> float | None:
@@ -326,6 +326,11 @@ class Controller:
         self.rows.end_later(pending, None)
         self.rows.end_pending()
 
+    def _leave_if_idle(self, key: str, phase: JobPhase) -> None:
+        """A task that has ended keeps its place until its last pod is gone: only so is the limit never exceeded."""
+        if phase not in (JobPhase.ACTIVE, JobPhase.DELETING, JobPhase.SUSPENDED):
+            self._leave(key)
+
     def _leave(self, key: str) -> None:
         for other in self.places.leave(key):
             self._enqueue(other)
@@ -357,7 +362,7 @@ class Controller:
         memory.follows = not final and seen.phase in (JobPhase.ACTIVE, JobPhase.COMPLETE, JobPhase.FAILED)
         if not final:
             return
-        self._leave(seen.view.name)
+        self._leave_if_idle(seen.view.name, seen.phase)
         memory.resolution = None
         if not self.rows.is_pending(memory.task_id):
             with self._lock:

@@ -384,6 +384,10 @@ def test_a_queue_lets_through_the_oldest_first_and_tells_the_others_their_place(
     bench.store.rows[names[0]] = make_progress(Stat.SUCCESS, ProdStat.FINISH, task_id=names[0])
     bench.controller.poll()
     bench.wanted.clear()
+    bench.look(names[0], times=2)
+    assert bench.status(names[0])["stat"] == "SUCCESS"
+    assert names[1] not in bench.wanted, "its last pod still ends"
+    bench.put_job(make_job(names[0], "uid-0").finished("Complete").manifest)
     bench.look(names[0])
     assert {names[1], names[2]} <= bench.wanted
     bench.wait(5)
