@@ -29,7 +29,7 @@ fi
 users=/run/mysqld/users.sql
 umask 077
 {
-  for host in localhost %; do
+  for host in localhost 127.0.0.1 ::1 %; do
     say "CREATE USER IF NOT EXISTS 'root'@'$host';"
     say "ALTER USER 'root'@'$host' IDENTIFIED BY $(quoted "$root_password");"
     say "GRANT ALL ON *.* TO 'root'@'$host' WITH GRANT OPTION;"
