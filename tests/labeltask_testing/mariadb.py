@@ -5,7 +5,6 @@ outside the temporary folder. :class:`Server` can be killed and started again, w
 """
 
 import os
-import pwd
 import shutil
 import signal
 import socket
@@ -48,6 +47,8 @@ class Server:
                     f"--datadir={self.folder / 'data'}",
                     f"--socket={self.folder / 'server.sock'}",
                     f"--pid-file={self.folder / 'server.pid'}",
+                    # Its own: a server that starts deletes the temporary tables of any other that shares the folder.
+                    f"--tmpdir={self.folder / 'tmp'}",
                     f"--bind-address={self.host}",
                     f"--port={self.port}",
                     "--skip-name-resolve",
@@ -61,7 +62,7 @@ class Server:
                     "--debug-no-sync",
                     "--max-connections=200",
                     f"--init-file={self.folder / 'users.sql'}",
-                    *_as_mysql(),
+                    *_as_this_account(),
                     *self.options,
                 ],
                 stdin=subprocess.DEVNULL,
@@ -119,10 +120,7 @@ class Server:
 
 @contextmanager
 def running_server(*options: str) -> Iterator[Server]:
-    """Yield a running server; it is stopped at the end, and its data goes.
-
-    The folder is no pytest one: pytest closes those to every other account, and a server can't run as root.
-    """
+    """Yield a running server; it is stopped at the end, and its data goes."""
     with tempfile.TemporaryDirectory(prefix="labeltask-mariadb-", ignore_cleanup_errors=True) as name:
         yield from _run_server(Path(name), options)
 
@@ -142,10 +140,7 @@ def _run_server(folder: Path, options: tuple[str, ...]) -> Iterator[Server]:
 
 
 def _install(folder: Path) -> None:
-    if os.geteuid() == 0:
-        # mariadbd refuses to run as root.
-        account = pwd.getpwnam("mysql")
-        os.chown(folder, account.pw_uid, account.pw_gid)
+    (folder / "tmp").mkdir()
     subprocess.run(
         [
             _program("mariadb-install-db"),
@@ -154,7 +149,7 @@ def _install(folder: Path) -> None:
             "--auth-root-authentication-method=normal",
             "--skip-test-db",
             "--skip-log-bin",
-            *_as_mysql(),
+            *_as_this_account(),
         ],
         check=True,
         stdin=subprocess.DEVNULL,
@@ -162,8 +157,9 @@ def _install(folder: Path) -> None:
     )
 
 
-def _as_mysql() -> list[str]:
-    return ["--user=mysql"] if os.geteuid() == 0 else []
+def _as_this_account() -> list[str]:
+    # Without being told so, neither program runs as root.
+    return ["--user=root"] if os.geteuid() == 0 else []
 
 
 def _program(name: str) -> str:
