@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from labeltask_testing.cluster_commands import CommandError, apply, kill_container_process, kubectl, kubectl_json
-from labeltask_testing.database_rows import assert_as_expected, state
+from labeltask_testing.database_rows import assert_as_expected, labelled_rows, state
 from labeltask_testing.installation import Body, Installation, wait_until
 from labeltask_testing.requests import expected_rows, gender_request, gender_resource
 from labeltask_testing.source_rows import Post
@@ -76,6 +76,9 @@ def test_abort_by_rest_while_running_leaves_no_pod_and_break_everywhere(
     assert {c["type"]: c["status"] for c in resource["conditions"]}["Aborted"] == "True"
     stored = stored_state(installation, task_id)
     assert stored["stat"] == "BREAK"
+    with installation.database.as_root() as db:
+        rows = labelled_rows(db, installation.database.output_schema, task_id)
+    assert stored["length_output_table"] == sum(map(len, rows.values())) > 0
     assert status["error_message"] == resource["errorMessage"] == stored["error_message"]
     with pytest.raises(CommandError, match="NotFound"):
         kubectl("get", "job", f"lt-{task_id}", "--namespace", installation.namespace)

@@ -142,6 +142,11 @@ def test_a_claim_is_exclusive_and_lost_with_the_registration(db: DbConnection, s
     found = state_table.read_progress(db, schema, [task.task_id])[task.task_id]
     assert (found.rows_read, found.rows_labelled, found.rows_estimated) == (5, 2, 5)
     assert found.seconds_since_heartbeat is not None
+    # The row was never told how far the worker came; what ends it looks into the ledger.
+    assert state_table.end_task(db, schema, task.task_id, Stat.BREAK, "aborted") is True
+    ended = state_table.read_state(db, schema, task.task_id)
+    assert ended is not None
+    assert (ended.length_receive_table, ended.length_output_table) == (5, 2)
 
 
 def test_authors_are_counted_exactly_in_several_passes(

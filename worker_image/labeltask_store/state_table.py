@@ -145,11 +145,15 @@ def read_progress(db: DbConnection, schema: str, task_ids: Sequence[str]) -> dic
 def end_task(db: DbConnection, schema: str, task_id: str, stat: Stat, error_message: str) -> bool:
     """Make the row FAILURE or BREAK unless it is final already; return whether this call did.
 
-    A row that is missing stays missing. The message is cut at 4,000 characters.
+    A row that is missing stays missing. The message is cut at 4,000 characters. The counters become the ledger's: the
+    last that a worker wrote into the row may be a second old.
     """
     if stat not in (Stat.FAILURE, Stat.BREAK):
         raise ValueError(f"a task is ended as FAILURE or BREAK, not as {stat}")
-    return update_state(db, schema, task_id, {"stat": stat.value, "error_message": cut_message(error_message)})
+    values: dict[str, object] = {"stat": stat.value, "error_message": cut_message(error_message)}
+    for rows_read, rows_labelled, *_ in _read_ledger(db, schema, [task_id]).values():
+        values |= {"length_receive_table": rows_read, "length_output_table": rows_labelled}
+    return update_state(db, schema, task_id, values)
 
 
 def cut_message(message: str) -> str:
