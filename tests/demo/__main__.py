@@ -18,7 +18,7 @@ from rich.syntax import Syntax
 from demo.setting import DEMO_PASSWORD, prepare
 from demo.tables import show_labelled_sample, show_state
 from demo.tasks import content_task, gender_task, long_task
-from labeltask_testing.cluster_commands import command_env, kubectl
+from labeltask_testing.cluster_commands import CommandError, command_env, kubectl
 from labeltask_testing.installation import Body, Installation, wait_until
 from localkube.reporting import ComponentError
 
@@ -138,6 +138,6 @@ def _show_next_steps(demo: Installation, task_id: str) -> None:
 if __name__ == "__main__":
     try:
         main()
-    except ComponentError as error:
-        console.print(f"[bold red]{error}[/bold red]")
+    except (ComponentError, CommandError) as error:
+        console.print(str(error), style="bold red", markup=False)
         raise SystemExit(1) from None

@@ -74,26 +74,28 @@ def ensure_namespace(name: str) -> None:
 
 
 def helm_install(release: str, namespace: str, values: Mapping[str, Any], settings: Sequence[str] = ()) -> None:
-    """Install or upgrade the project's chart and wait until everything in it is ready."""
+    """Install or upgrade the project's chart and wait until everything in it is ready.
+
+    :raises CommandError: with the state of the pods and the end of their logs.
+    """
     # helm never touches a CRD that exists already, so a changed one is brought in first.
     kubectl("apply", "--server-side", "--force-conflicts", "--filename", str(ROOT / "manifests" / "crd.yaml"))
-    run(
-        "helm",
-        "upgrade",
-        "--install",
-        release,
-        str(ROOT / "charts" / "labeltask"),
-        "--namespace",
-        namespace,
-        "--values",
-        "-",
-        *(argument for setting in settings for argument in ("--set-json", setting)),
-        "--wait",
-        "--timeout",
-        "3m",
-        stdin=json.dumps(values),
-        timeout_seconds=240,
-    )
+    if release in run("helm", "list", "--namespace", namespace, "--pending", "--short").split():
+        # Left by an installation that was cut off; helm would refuse to go on.
+        run("helm", "uninstall", release, "--namespace", namespace)
+    chart = ("helm", "upgrade", "--install", release, str(ROOT / "charts" / "labeltask"), "--namespace", namespace)
+    more = [argument for setting in settings for argument in ("--set-json", setting)]
+    waiting = ("--wait", "--timeout", "3m")
+    try:
+        run(*chart, "--values", "-", *more, *waiting, stdin=json.dumps(values), timeout_seconds=240)
+    except CommandError as error:
+        raise CommandError(f"{error}\n{_state_of_pods(release, namespace)}") from None
+
+
+def _state_of_pods(release: str, namespace: str) -> str:
+    selector = ("--namespace", namespace, "--selector", f"app.kubernetes.io/instance={release}")
+    logs = kubectl("logs", *selector, "--all-containers", "--prefix", "--tail", "15", "--ignore-errors")
+    return kubectl("get", "pods", *selector, "--output", "wide") + logs
 
 
 def kill_container_process(pod: str, namespace: str, container: str) -> None:
