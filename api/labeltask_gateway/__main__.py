@@ -1,5 +1,6 @@
 """``python -m labeltask_gateway``: read the environment, connect, serve until SIGTERM, finish what is under way."""
 
+import os
 import sys
 
 import structlog
@@ -8,12 +9,15 @@ from pydantic import ValidationError
 from pydantic_settings import SettingsError
 
 from labeltask_contract.errors import InvalidTask
-from labeltask_gateway.app import create_app
-from labeltask_gateway.cluster import connect
+from labeltask_gateway.app import Backends, create_app
 from labeltask_gateway.default_rules import load_default_rules
+from labeltask_gateway.hosts import Resolver, is_address
+from labeltask_gateway.kubernetes_cluster import connect
 from labeltask_gateway.logs import configure_logging
+from labeltask_gateway.samples import DatabaseTables
 from labeltask_gateway.settings import Settings
 from labeltask_gateway.store import DatabaseHistory, History, NoHistory
+from labeltask_gateway.trial import ProcessTrial
 
 EXIT_SETTINGS = 2
 DRAIN_SECONDS = 20
@@ -37,8 +41,17 @@ def main() -> int:
     if settings.default_connection is not None and settings.history_schemas:
         account = settings.connections[settings.default_connection]
         history = DatabaseHistory(cluster, account, settings.history_schemas, settings.request_timeout_seconds)
+    api_server = os.environ.get("KUBERNETES_SERVICE_HOST", "")
+    backends = Backends(
+        cluster=cluster,
+        history=history,
+        tables=DatabaseTables(settings.sample_timeout_seconds),
+        trial=ProcessTrial(settings.trial_timeout_seconds),
+        resolve=Resolver(),
+        inner_addresses=(api_server,) if is_address(api_server) else (),
+    )
     uvicorn.run(
-        create_app(settings, cluster, history, rules),
+        create_app(settings, backends, rules),
         host=settings.listen_host,
         port=settings.listen_port,
         log_config=None,

@@ -42,6 +42,11 @@ def translate(error: Exception, doing: str, *, from_caller: bool = False) -> Lab
     return ClusterRefused(cause)
 
 
+def is_taken(error: ApiException) -> bool:
+    """Tell whether an object of this name exists already; other conflicts are worth another try."""
+    return bool(error.status == 409 and _status_object(error).get("reason") == "AlreadyExists")
+
+
 def is_missing(error: ApiException) -> bool:
     """Tell whether the object of the call is not there."""
     return bool(error.status == 404)

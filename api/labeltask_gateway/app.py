@@ -1,27 +1,56 @@
 """The application from its parts. Nothing here reads the environment or opens a connection."""
 
+from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
+from typing import Any
 
-from fastapi import FastAPI
+from fastapi import FastAPI, Request
+from fastapi.openapi.utils import get_openapi
 
+from labeltask_gateway.accounts import Accounts
+from labeltask_gateway.auth import Authenticator, Caller, Everybody, FileTokens, KubernetesAccounts
 from labeltask_gateway.body import body_reader
 from labeltask_gateway.cluster import Cluster
 from labeltask_gateway.default_rules import DefaultRules
 from labeltask_gateway.error_handlers import add_error_handlers
-from labeltask_gateway.hosts import AllowedHosts
+from labeltask_gateway.hosts import AllowedHosts, Resolve
+from labeltask_gateway.metrics import Metrics
+from labeltask_gateway.openapi import SECURITY_SCHEMES
 from labeltask_gateway.request_context import RequestContext
 from labeltask_gateway.requests import Deployment
+from labeltask_gateway.responses import ProblemDocument
+from labeltask_gateway.routes.docs import build_docs_router
 from labeltask_gateway.routes.health import build_health_router
+from labeltask_gateway.routes.parts import Parts
+from labeltask_gateway.routes.recent import build_recent_router
+from labeltask_gateway.routes.rules import build_rules_router
+from labeltask_gateway.routes.task_actions import build_actions_router
 from labeltask_gateway.routes.tasks import build_tasks_router
+from labeltask_gateway.samples import Tables
 from labeltask_gateway.settings import Settings
 from labeltask_gateway.store import History
 from labeltask_gateway.tasks import Tasks
+from labeltask_gateway.trial import Trial
 
 
-def create_app(settings: Settings, cluster: Cluster, history: History, default_rules: DefaultRules) -> FastAPI:
+@dataclass(frozen=True)
+class Backends:
+    """Everything that is not this process: each has a fake in the tests."""
+
+    cluster: Cluster
+    history: History
+    tables: Tables
+    trial: Trial
+    resolve: Resolve
+    inner_addresses: tuple[str, ...] = ()
+    """Addresses that no caller's database has, such as the API server's."""
+
+
+def create_app(settings: Settings, backends: Backends, default_rules: DefaultRules) -> FastAPI:
     """Return the ASGI application."""
+    hosts = AllowedHosts(settings.allowed_hosts, backends.resolve, backends.inner_addresses)
     deployment = Deployment(
-        hosts=AllowedHosts(settings.allowed_hosts),
+        hosts=hosts,
         sites=frozenset(settings.connections),
         has_default_connection=settings.default_connection is not None,
         default_rules=default_rules,
@@ -37,12 +66,56 @@ def create_app(settings: Settings, cluster: Cluster, history: History, default_r
         # FastAPI's own telemetry records the texts of exceptions, which may quote a credential.
         telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
-    read_body = body_reader(settings.max_body_bytes, settings.request_timeout_seconds)
-    app.include_router(build_tasks_router(Tasks(cluster, history), deployment, read_body))
-    app.include_router(build_health_router(cluster))
+    metrics = Metrics()
+    accounts = Accounts(backends.cluster, settings.connections, settings.default_connection, hosts)
+    authenticator = _authenticator(settings, backends.cluster)
+
+    def authenticate(request: Request) -> Caller:
+        return authenticator.authenticate(request.headers.get("authorization", ""))
+
+    parts = Parts(
+        tasks=Tasks(backends.cluster, backends.history, accounts, backends.tables, settings.history_schemas),
+        deployment=deployment,
+        metrics=metrics,
+        read_body=body_reader(settings.max_body_bytes, settings.request_timeout_seconds),
+        authenticate=authenticate,
+    )
+    app.include_router(build_tasks_router(parts))
+    app.include_router(build_recent_router(parts))
+    app.include_router(build_actions_router(parts))
+    app.include_router(build_rules_router(parts, backends.trial))
+    app.include_router(build_health_router(backends.cluster, metrics))
+    app.include_router(build_docs_router())
     add_error_handlers(app)
-    app.add_middleware(RequestContext)
+    app.add_middleware(RequestContext, metrics=metrics)
+    _complete_document(app)
     return app
+
+
+def _authenticator(settings: Settings, cluster: Cluster) -> Authenticator:
+    if settings.auth_mode == "kubernetes":
+        return KubernetesAccounts(cluster, settings.auth_audiences)
+    if settings.auth_mode == "token" and settings.auth_tokens_dir is not None:
+        return FileTokens(settings.auth_tokens_dir)
+    return Everybody()
+
+
+def _complete_document(app: FastAPI) -> None:
+    """Add to the OpenAPI document what no route brings: the scheme of tokens, and the problem document."""
+
+    def openapi() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            document = get_openapi(title=app.title, version=app.version, summary=app.summary, routes=app.routes)
+            components = document["components"]
+            components["securitySchemes"] = SECURITY_SCHEMES
+            components["schemas"]["ProblemDocument"] = ProblemDocument.model_json_schema(
+                ref_template="#/components/schemas/{model}"
+            )
+            components["schemas"]["ProblemDocument"].pop("$defs", None)
+            app.openapi_schema = document
+        return app.openapi_schema
+
+    app.openapi = openapi  # type: ignore[method-assign]
 
 
 def _version() -> str:

@@ -1,6 +1,10 @@
-"""Error class -> HTTP status and body, in one table. Every refusal is an envelope; none repeats what was sent."""
+"""Error class -> HTTP status and body, in one table; none repeats what was sent.
+
+A refusal is an envelope, or RFC 9457's problem document for callers whose Accept names ``application/problem+json``.
+"""
 
 from collections.abc import Sequence
+from http import HTTPStatus
 
 import structlog
 from fastapi import FastAPI, Request
@@ -9,25 +13,40 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.routing import Match
+from starlette.types import Scope
 
 from labeltask_contract.errors import InvalidTask, LabelTaskError, Problem, pointer
 from labeltask_gateway import errors
-from labeltask_gateway.responses import ErrorDetail, ErrorEnvelope
+from labeltask_gateway.responses import ErrorDetail, ErrorEnvelope, ProblemDocument
 
 STATUS: dict[type[LabelTaskError], int] = {
     InvalidTask: 400,
+    errors.Unauthenticated: 401,
+    errors.Forbidden: 403,
     errors.NoSuchTask: 404,
     errors.BodyTooSlow: 408,
     errors.TaskEnded: 409,
+    errors.KeyReused: 409,
+    errors.NoAccount: 409,
     errors.BodyTooLarge: 413,
     errors.PatternTooLarge: 413,
     errors.UnsupportedMediaType: 415,
+    errors.TrialTooSlow: 422,
+    errors.TooBusy: 429,
     errors.ClusterRefused: 500,
     errors.ClusterUnavailable: 503,
     errors.HistoryUnavailable: 503,
+    errors.DatabaseUnavailable: 503,
+    errors.AlreadyThere: 503,
 }
 
 RETRY_AFTER_SECONDS = 5
+PROBLEM = "application/problem+json"
+_HEADERS = {
+    401: {"WWW-Authenticate": 'Bearer realm="labeltask"'},
+    429: {"Retry-After": "1"},
+    503: {"Retry-After": str(RETRY_AFTER_SECONDS)},
+}
 MAX_SHOWN_PROBLEMS = 50
 
 _HTTP_MESSAGES = {
@@ -47,17 +66,17 @@ def add_error_handlers(app: FastAPI) -> None:
     app.add_exception_handler(HTTPException, _on_http_error)
 
 
-def internal_error(request_id: str) -> Response:
+def internal_error(scope: Scope, request_id: str) -> Response:
     """Return the answer to what nobody foresaw: it says nothing but where to look."""
     message = "a fault inside the gateway; its log has the details under this request id"
-    return _envelope(500, message, (), request_id)
+    return _answer(Request(scope), 500, message, (), request_id=request_id)
 
 
 def _on_labeltask_error(request: Request, error: Exception) -> Response:
     status = next((code for kind, code in STATUS.items() if isinstance(error, kind)), None)
     if status is None:
         _log.error("error_without_status", error=type(error).__name__)
-        return internal_error(request.state.request_id)
+        return internal_error(request.scope, request.state.request_id)
     if isinstance(error, errors.ClusterRefused):
         _log.error("cluster_refused", cause=error.cause)
     problems: Sequence[Problem] = ()
@@ -66,15 +85,14 @@ def _on_labeltask_error(request: Request, error: Exception) -> Response:
     elif isinstance(error, errors.PatternTooLarge):
         problems = (Problem(pointer("PATTERN"), str(error)),)
     message = _sentence(problems) if problems else str(error)
-    headers = {"Retry-After": str(RETRY_AFTER_SECONDS)} if status == 503 else {}
-    return _envelope(status, message, problems, request.state.request_id, headers)
+    return _answer(request, status, message, problems, _HEADERS.get(status))
 
 
 def _on_validation_error(request: Request, error: Exception) -> Response:
     """Answer a wrong query parameter. Pydantic's own texts would repeat the input."""
     found = error.errors() if isinstance(error, RequestValidationError) else ()
     problems = [Problem(pointer(*item["loc"]), str(item["msg"])) for item in found]
-    return _envelope(400, _sentence(problems), problems, request.state.request_id)
+    return _answer(request, 400, _sentence(problems), problems)
 
 
 def _on_http_error(request: Request, error: Exception) -> Response:
@@ -83,7 +101,7 @@ def _on_http_error(request: Request, error: Exception) -> Response:
     if status == 405:
         headers["Allow"] = _allowed_methods(request)
     message = _HTTP_MESSAGES.get(status, "the request can't be served")
-    return _envelope(status, message, (), request.state.request_id, headers)
+    return _answer(request, status, message, (), headers)
 
 
 def _allowed_methods(request: Request) -> str:
@@ -102,9 +120,33 @@ def _sentence(problems: Sequence[Problem]) -> str:
     return f"{shown}; and {more} more" if more > 0 else shown
 
 
-def _envelope(
-    status: int, message: str, problems: Sequence[Problem], request_id: str, headers: dict[str, str] | None = None
+def _answer(
+    request: Request,
+    status: int,
+    message: str,
+    problems: Sequence[Problem],
+    headers: dict[str, str] | None = None,
+    *,
+    request_id: str | None = None,
 ) -> Response:
+    found = request_id or request.state.request_id
     details = tuple(ErrorDetail(pointer=p.pointer, message=p.message) for p in problems[:MAX_SHOWN_PROBLEMS])
-    body = ErrorEnvelope(error_code=status, error_message=message, errors=details, request_id=request_id)
+    # Which shape was sent depends on Accept: caches between must know.
+    headers = {**(headers or {}), "Vary": "Accept"}
+    if wants_problem(request.headers.get("accept", "")):
+        title = HTTPStatus(status).phrase
+        document = ProblemDocument(title=title, status=status, detail=message, errors=details, request_id=found)
+        return JSONResponse(document.model_dump(mode="json"), status, headers, media_type=PROBLEM)
+    body = ErrorEnvelope(error_code=status, error_message=message, errors=details, request_id=found)
     return JSONResponse(body.model_dump(mode="json"), status, headers)
+
+
+def wants_problem(accept: str) -> bool:
+    """Tell whether an Accept header names RFC 9457's media type; ``*/*`` does not, nor does a weight of 0."""
+    for entry in accept.lower().split(","):
+        media_type, *parameters = (part.strip() for part in entry.split(";"))
+        if media_type == PROBLEM:
+            return not any(
+                parameter.replace(" ", "").startswith("q=0") and not parameter.strip("q=0.") for parameter in parameters
+            )
+    return False

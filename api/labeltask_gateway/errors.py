@@ -4,8 +4,12 @@ LabelTaskError
 └── GatewayError
     ├── BodyTooLarge, BodyTooSlow, UnsupportedMediaType     the request never became JSON
     ├── PatternTooLarge                                     the rules fit in no Secret
+    ├── Unauthenticated, Forbidden                          nobody known, or nobody who may do it
     ├── NoSuchTask, TaskEnded                               the task named can't be used so
-    ├── ClusterUnavailable, HistoryUnavailable              nobody answers; worth another try
+    ├── AlreadyThere, KeyReused                             the name or the Idempotency-Key is taken
+    ├── NoAccount                                           there is no connection to look with
+    ├── TooBusy, TrialTooSlow                               what a try-out costs has a limit
+    ├── ClusterUnavailable, HistoryUnavailable, DatabaseUnavailable    nobody answers; worth another try
     └── ClusterRefused                                      the installation is wrong, not the request
 """
 
@@ -53,6 +57,57 @@ class TaskEnded(GatewayError):
 
     def __init__(self, task_id: str, outcome: str) -> None:
         super().__init__(f"task {task_id} has ended already as {outcome}; nothing was changed")
+
+
+class Unauthenticated(GatewayError):
+    """The caller shows no token, or one that nobody knows."""
+
+    def __init__(self) -> None:
+        super().__init__("send the header Authorization: Bearer <token> with a token that this deployment knows")
+
+
+class Forbidden(GatewayError):
+    """The caller is known and may not do this."""
+
+    def __init__(self, verb: str) -> None:
+        super().__init__(f"this token may not {verb} labeltasks in the namespace of this deployment")
+
+
+class AlreadyThere(GatewayError):
+    """An object of this name exists. Never shown: whoever creates decides what it means."""
+
+    def __init__(self) -> None:
+        super().__init__("an object of this name exists already; try again")
+
+
+class KeyReused(GatewayError):
+    """The Idempotency-Key belongs to another request."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(f"this Idempotency-Key {message}; nothing was created, send another key")
+
+
+class NoAccount(GatewayError):
+    """No database account that the gateway may use leads to the task's tables."""
+
+
+class TooBusy(GatewayError):
+    """As many try-outs as are allowed run already."""
+
+    def __init__(self) -> None:
+        super().__init__("too many try-outs run at this moment; try again in a second")
+
+
+class TrialTooSlow(GatewayError):
+    """The rules took longer on the texts than a try-out may."""
+
+
+class DatabaseUnavailable(GatewayError):
+    """The task's database does not answer, or not in time, or refuses. ``code`` is MySQL's error number."""
+
+    def __init__(self, code: int | None) -> None:
+        why = f" (MySQL error {code}; docs/rest-api.md says more)" if code else ""
+        super().__init__(f"the database does not answer as it should{why}; try again")
 
 
 class ClusterUnavailable(GatewayError):

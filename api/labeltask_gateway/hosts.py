@@ -1,12 +1,20 @@
-"""Which database hosts a caller may name in SITE_CONFIG. Judged on what is written; nothing is resolved here.
+"""Which database hosts a caller may name in SITE_CONFIG: judged on what is written and on what it resolves to.
 
-Without an allow-list any host goes but the ones that lead back into this machine or to a cloud's metadata service:
-a caller who may choose the address must not reach what only the cluster itself should reach.
+Without an allow-list any host goes but the ones that lead back into this machine, to a cloud's metadata service or to
+the API server: a caller who may choose the address must not reach what only the cluster itself should reach. With a
+list, a name goes when the list names it, or when each of its addresses lies in the list's networks.
+
+A name may change its address after it was judged (DNS rebinding). Where a list of networks let a name pass, the task
+keeps the address in its place, so the worker connects to what was judged. A name that the list itself names is trusted
+as a name, and a deployment without a list judges the name of the moment only: there a NetworkPolicy on the worker's
+pods is what keeps it from inward addresses.
 """
 
 import ipaddress
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import NamedTuple
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -18,13 +26,30 @@ _METADATA = frozenset(
 )
 
 
+Resolve = Callable[[str], Sequence[Address]]
+"""Name -> every address of it; none when it has none or the resolver does not answer in time."""
+
+
+class Judgement(NamedTuple):
+    """What was found of a host."""
+
+    refusal: str | None
+    """Why it may not be used; None when it may."""
+    address: str | None = None
+    """An address of a name that was judged; None for what needs no judging of addresses, or has none now."""
+
+
 class AllowedHosts:
     """The deployment's list. ``AllowedHosts(["db.example", "10.0.0.0/8"]).refusal("10.1.2.3")`` is None.
 
     :raises ValueError: when an entry is neither a host name, an address nor a network.
     """
 
-    def __init__(self, entries: Sequence[str]) -> None:
+    def __init__(
+        self, entries: Sequence[str], resolve: Resolve | None = None, inner_addresses: Sequence[str] = ()
+    ) -> None:
+        self._resolve = resolve or (lambda _: ())
+        self._inner = {ipaddress.ip_address(text) for text in inner_addresses}
         self._networks: list[Network] = []
         self._names: set[str] = set()
         for entry in entries:
@@ -42,16 +67,75 @@ class AllowedHosts:
 
     def refusal(self, host: str) -> str | None:
         """Return why ``host`` may not be used, or None when it may."""
+        return self.judge(host).refusal
+
+    def judge(self, host: str) -> Judgement:
+        """Return whether ``host`` may be used; a name is resolved once, and every address of it must pass."""
         name, address = _plain(host), _address(host)
-        if name in self._names or (address is not None and any(address in network for network in self._networks)):
-            return None
-        if not self.is_open:
-            return "is not among the hosts that this deployment allows; ask its operators to add it, or use SITE"
-        if address is not None and _is_inward(address):
-            return "must not be a loopback, link-local, multicast or metadata address; write the database's own"
-        if name in _LOCAL_NAMES or name.endswith(".localhost"):
-            return "must not be a name of the machine itself; the worker runs elsewhere, write the database's own name"
-        return None
+        if name in self._names:
+            return Judgement(None)
+        if address is not None:
+            return Judgement(None if self._passes(address) else self._reason(_INWARD_ADDRESS))
+        if self.is_open and (name in _LOCAL_NAMES or name.endswith(".localhost")):
+            return Judgement(_LOCAL_NAME)
+        if not self.is_open and not self._networks:
+            return Judgement(_NOT_LISTED)
+        found = [_unmapped(each) for each in self._resolve(host)]
+        if not all(map(self._passes, found)):
+            return Judgement(self._reason(_INWARD_NAME))
+        if not found:
+            # Without a list there is nothing to protect: the worker will not find it either, and says so on the task.
+            return Judgement(None if self.is_open else _NOT_LISTED)
+        return Judgement(None, str(found[0]))
+
+    def _passes(self, address: Address) -> bool:
+        if self.is_open:
+            return not (_is_inward(address) or address in self._inner)
+        return any(address in network for network in self._networks)
+
+    def _reason(self, when_open: str) -> str:
+        return when_open if self.is_open else _NOT_LISTED
+
+
+_NOT_LISTED = "is not among the hosts that this deployment allows; ask its operators to add it, or use SITE"
+_INWARD_ADDRESS = "must not be a loopback, link-local, multicast or metadata address; write the database's own"
+_INWARD_NAME = "has an address that is a loopback, link-local, multicast or metadata one; write the database's own name"
+_LOCAL_NAME = "must not be a name of the machine itself; the worker runs elsewhere, write the database's own name"
+
+
+class Resolver:
+    """The system's resolver with a time limit. A name server that is silent holds a few threads here, no caller's."""
+
+    def __init__(self, timeout_seconds: float = 3.0) -> None:
+        self._timeout_seconds = timeout_seconds
+        self._threads = ThreadPoolExecutor(8, thread_name_prefix="resolve")
+
+    def __call__(self, host: str) -> Sequence[Address]:
+        """Return every address of ``host``, IPv4 and IPv6."""
+        asked: Future[list[Address]] = self._threads.submit(_lookup, host)
+        try:
+            return asked.result(self._timeout_seconds)
+        except TimeoutError:
+            asked.cancel()
+            return ()
+
+
+def _lookup(host: str) -> list[Address]:
+    try:
+        found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError):
+        return []
+    # An IPv6 address may carry its interface: fe80::1%eth0.
+    return list(dict.fromkeys(ipaddress.ip_address(str(entry[4][0]).partition("%")[0]) for entry in found))
+
+
+def is_address(text: str) -> bool:
+    """Tell whether ``text`` is an IP address in its usual spelling."""
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _plain(name: str) -> str:
@@ -67,9 +151,14 @@ def _address(host: str) -> Address | None:
             found = ipaddress.IPv4Address(socket.inet_aton(_plain(host)))
         except OSError:
             return None
-    if isinstance(found, ipaddress.IPv6Address):
-        return found.ipv4_mapped or found.sixtofour or found
-    return found
+    return _unmapped(found)
+
+
+def _unmapped(address: Address) -> Address:
+    """Return the IPv4 address that an IPv6 one stands for, where it does."""
+    if isinstance(address, ipaddress.IPv6Address):
+        return address.ipv4_mapped or address.sixtofour or address
+    return address
 
 
 def _is_inward(address: Address) -> bool:

@@ -1,6 +1,7 @@
 """The two objects of a task, as pure functions: the LabelTask, and the Secret with what must not stand in it."""
 
 import base64
+from collections.abc import Mapping
 from typing import Any
 
 from labeltask_contract import names
@@ -10,7 +11,7 @@ from labeltask_gateway.requests import CreateRequest
 Manifest = dict[str, Any]
 
 
-def build_label_task(task_id: str, request: CreateRequest) -> Manifest:
+def build_label_task(task_id: str, request: CreateRequest, annotations: Mapping[str, str] | None = None) -> Manifest:
     """Return the LabelTask. It refers to its Secret by a name that is known before either exists."""
     secret = names.secret_name(task_id)
     sources: dict[str, Any] = {
@@ -21,10 +22,13 @@ def build_label_task(task_id: str, request: CreateRequest) -> Manifest:
     elif request.site is not None:
         sources["connection_from"] = ConnectionSource(site=request.site)
     spec = request.spec.model_copy(update=sources)
+    metadata: Manifest = {"name": task_id, "labels": _labels(task_id, request.spec.queue)}
+    if annotations:
+        metadata["annotations"] = dict(annotations)
     return {
         "apiVersion": names.API_VERSION,
         "kind": names.KIND,
-        "metadata": {"name": task_id, "labels": _labels(task_id, request.spec.queue)},
+        "metadata": metadata,
         "spec": spec.model_dump(mode="json", by_alias=True, exclude_unset=True),
     }
 

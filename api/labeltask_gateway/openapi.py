@@ -1,11 +1,28 @@
-"""Request bodies for the OpenAPI document, derived from the spec's own schema; the checks are in ``requests.py``."""
+"""What the OpenAPI document says of each operation beyond its parameters: bodies, answers, refusals, examples.
 
+Bodies derive from the spec's own schema; the checks are in ``requests.py``. The examples are run by a test.
+"""
+
+from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from labeltask_contract.connection import Connection
 from labeltask_contract.crd import structural_schema
-from labeltask_contract.spec import LabelTaskSpec
+from labeltask_contract.pattern import ModelType
+from labeltask_contract.spec import LabelTaskSpec, Policy, PredictType
+from labeltask_gateway import responses, rule_trials
+from labeltask_gateway.error_handlers import PROBLEM
+from labeltask_gateway.openapi_examples import EXAMPLES
 from labeltask_gateway.requests import KEYS
+
+SECURITY_SCHEMES = {
+    "token": {
+        "type": "http",
+        "scheme": "bearer",
+        "description": "A token of this deployment, or one of a Kubernetes account; none in mode none.",
+    }
+}
 
 _PATTERN_SCHEMA = {
     "type": "object",
@@ -25,16 +42,101 @@ _ABORT_SCHEMA = {
         "TASK_ID": {"type": "string", "pattern": "^[0-9a-f]{32}$", "description": "The id that create answered."}
     },
 }
+_TRIAL_SCHEMA = {
+    "type": "object",
+    "additionalProperties": False,
+    "required": ["MODEL_TYPE", "TEXTS"],
+    "properties": {
+        "MODEL_TYPE": {"type": "string", "enum": list(ModelType)},
+        "PREDICT_TYPE": {"type": "string", "enum": list(PredictType), "description": "Chooses the default rules."},
+        "PATTERN": _PATTERN_SCHEMA,
+        "POLICY": {"type": "string", "enum": list(Policy)},
+        "TEXTS": {
+            "type": "array",
+            "minItems": 1,
+            "maxItems": rule_trials.MAX_TEXTS,
+            "items": {"type": "string", "maxLength": rule_trials.MAX_TEXT_CHARACTERS},
+        },
+    },
+}
+
+_MEANINGS = {
+    400: "The request is wrong: `errors` names every place. Nothing was created or changed.",
+    401: "No token, or one that nobody knows.",
+    403: "The token's account may not do this.",
+    404: "There is no such task.",
+    405: "The path does not take this method.",
+    408: "The body did not arrive in time.",
+    409: "The task, the Idempotency-Key or the deployment doesn't allow it; nothing was changed.",
+    413: "The body or the rules are too large.",
+    415: "The body is not called JSON.",
+    422: "The rules took too long on the texts.",
+    429: "As many try-outs as are allowed run already; Retry-After says when to come back.",
+    500: "A fault inside the gateway or of its installation; its log has the request id.",
+    503: "Kubernetes or the database does not answer; Retry-After says when to come back.",
+}
+_ALWAYS = (401, 403, 500, 503)
+_WITH_BODY = (400, 408, 413, 415)
 
 
-def create_body() -> dict[str, Any]:
-    """Return the request body of create, or abort by TASK_ID alone."""
-    return _json_body({"oneOf": [_create_schema(), _ABORT_SCHEMA]})
+@dataclass(frozen=True)
+class Operation:
+    """One operation; ``name`` is its operationId and the key of its examples."""
+
+    name: str
+    answer: Any
+    codes: tuple[int, ...] = ()
+    body: dict[str, Any] | None = None
+
+    @staticmethod
+    def of(name: str) -> "Operation":
+        """Return the operation of a route function."""
+        return next(operation for operation in _operations() if operation.name == name)
+
+    def refusals(self) -> dict[int | str, dict[str, Any]]:
+        """Return every status that is no success, as FastAPI takes them."""
+        codes = sorted({*_ALWAYS, *self.codes, *(_WITH_BODY if self.body else ())})
+        # Naming 4XX keeps FastAPI from documenting a 422 of its own, which is never answered.
+        return {**{code: _refusal(_MEANINGS[code]) for code in codes}, "4XX": _refusal("Any other refusal.")}
+
+    def extra(self) -> dict[str, Any]:
+        """Return what FastAPI can't derive."""
+        found: dict[str, Any] = {"security": [{}, {"token": []}]}
+        examples = EXAMPLES.get(self.name)
+        if self.body is not None:
+            content = {"schema": self.body, **({"examples": examples} if examples else {})}
+            found["requestBody"] = {"required": True, "content": {"application/json": content}}
+        return found
 
 
-def abort_body() -> dict[str, Any]:
-    """Return the request body of abort."""
-    return _json_body(_ABORT_SCHEMA)
+def _refusal(description: str) -> dict[str, Any]:
+    return {
+        "model": responses.ErrorEnvelope,
+        "description": description,
+        "content": {PROBLEM: {"schema": {"$ref": "#/components/schemas/ProblemDocument"}}},
+    }
+
+
+@cache
+def _operations() -> tuple[Operation, ...]:
+    create = _create_schema()
+    return (
+        Operation(
+            "create",
+            responses.CreatedEnvelope | responses.MessageEnvelope,
+            (404, 409),
+            {"oneOf": [create, _ABORT_SCHEMA]},
+        ),
+        Operation("recent", responses.TasksEnvelope, (400,)),
+        Operation("validate", responses.ValidationEnvelope, (), create),
+        Operation("abort", responses.MessageEnvelope, (404, 409), _ABORT_SCHEMA),
+        Operation("check_status", responses.TaskEnvelope, (404,)),
+        Operation("delete", responses.MessageEnvelope, (404,)),
+        Operation("sample", responses.SampleEnvelope, (400, 404, 409)),
+        Operation("suspend", responses.MessageEnvelope, (404, 409)),
+        Operation("resume", responses.MessageEnvelope, (404, 409)),
+        Operation("try_rules", responses.TrialEnvelope, (422, 429), _TRIAL_SCHEMA),
+    )
 
 
 def _create_schema() -> dict[str, Any]:
@@ -57,7 +159,3 @@ def _at(schema: dict[str, Any], path: str) -> dict[str, Any]:
         # The one field that is spelt with an underscore in Python, because pydantic has a method of its name.
         schema = schema["properties"].get(name) or schema["properties"][f"{name}_"]
     return schema
-
-
-def _json_body(schema: dict[str, Any]) -> dict[str, Any]:
-    return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}

@@ -13,11 +13,12 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from labeltask_gateway.error_handlers import internal_error
+from labeltask_gateway.metrics import Metrics
 
 REQUEST_ID_HEADER = "X-Request-ID"
 _REQUEST_ID = re.compile(rb"[0-9A-Za-z._-]{1,64}")
 _SHOWN_PATH_CHARACTERS = 200
-_PROBES = ("/healthz", "/readyz")
+_PROBES = ("/healthz", "/readyz", "/metrics")
 
 _log = structlog.stdlib.get_logger(__name__)
 
@@ -25,8 +26,9 @@ _log = structlog.stdlib.get_logger(__name__)
 class RequestContext:
     """ASGI middleware; the id stands in ``request.state.request_id``, in the log, and in the answer's header."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
         self._app = app
+        self._metrics = metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Run one request."""
@@ -54,8 +56,10 @@ class RequestContext:
             except Exception:
                 _log.exception("unforeseen_error")
                 if not status:
-                    await internal_error(request_id)(scope, receive, send_with_id)
-            _log_request(scope, status, time.monotonic() - started)
+                    await internal_error(scope, request_id)(scope, receive, send_with_id)
+            seconds = time.monotonic() - started
+            self._metrics.observe(scope, status, seconds)
+            _log_request(scope, status, seconds)
 
 
 def _request_id(scope: Scope) -> str:

@@ -58,6 +58,7 @@ class CreateRequest:
     """A request to create a task, everything checked. ``spec`` still lacks where rules and account stand."""
 
     spec: LabelTaskSpec
+    pattern: Pattern = field(repr=False)
     packed_pattern: bytes = field(repr=False)
     connection: Connection | None
     site: str | None
@@ -99,12 +100,13 @@ def parse_create(body: dict[str, object], deployment: Deployment) -> CreateReque
     fields = BodyFields(body)
     fields.check_keys(tuple(KEYS))
     spec = _spec(fields)
-    pattern = _pattern(fields, spec["model_type"], spec["predict_type"], deployment.default_rules)
+    pattern = read_pattern(fields, spec["model_type"], spec["predict_type"], deployment.default_rules)
     connection = _connection(fields, deployment)
     fields.raise_if_wrong()
     return CreateRequest(
         # Unset fields stay unset: the custom resource's own defaults apply to them.
         spec=LabelTaskSpec.model_validate({key: value for key, value in spec.items() if value is not None}),
+        pattern=pattern,
         packed_pattern=_packed(pattern),
         connection=connection,
         site=str(fields.get("SITE")) if "SITE" in fields else None,
@@ -141,9 +143,10 @@ def _spec(fields: BodyFields) -> dict[str, Any]:
     return spec
 
 
-def _pattern(
+def read_pattern(
     fields: BodyFields, model_type: ModelType | None, predict_type: PredictType | None, defaults: DefaultRules
 ) -> Pattern:
+    """Read PATTERN, or the deployment's rules where it is empty; what is wrong with it is added to ``fields``."""
     value = fields.get("PATTERN")
     if model_type is None:
         return ()
@@ -183,9 +186,12 @@ def _connection(fields: BodyFields, deployment: Deployment) -> Connection | None
     except InvalidTask as error:
         fields.problems += error.problems
         return None
-    refusal = deployment.hosts.refusal(connection.host)
-    if refusal is not None:
-        fields.refuse("SITE_CONFIG", refusal, "host")
+    judged = deployment.hosts.judge(connection.host)
+    if judged.refusal is not None:
+        fields.refuse("SITE_CONFIG", judged.refusal, "host")
+    if judged.address is not None and not deployment.hosts.is_open:
+        # It passed by its address, so the task keeps that: the name may lead elsewhere tomorrow (hosts.py).
+        return connection.model_copy(update={"host": judged.address})
     return connection
 
 

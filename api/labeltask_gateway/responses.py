@@ -1,15 +1,8 @@
-"""Answers as callers of the predecessor know them: the envelope, the create answer, the view of a task. Pure."""
+"""Answers as callers of the predecessor know them, and the shapes of those it never gave; ``views.py`` fills them."""
 
-from datetime import datetime
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
-
-from labeltask_contract.status import LabelTaskStatus, ResultTable
-from labeltask_contract.times import format_time
-from labeltask_gateway.observed_task import ObservedTask
-from labeltask_gateway.requests import CreateRequest
-from labeltask_store.state_table import StateRow
 
 
 class _Answer(BaseModel):
@@ -28,6 +21,17 @@ class ErrorEnvelope(_Answer):
 
     error_code: Annotated[int, Field(description="The HTTP status.")]
     error_message: Annotated[str, Field(description="Everything that is wrong, in one text for people.")]
+    errors: Annotated[tuple[ErrorDetail, ...], Field(description="The same, one entry for each place.")] = ()
+    request_id: Annotated[str, Field(description="Stands in the gateway's log and in the header X-Request-ID too.")]
+
+
+class ProblemDocument(_Answer):
+    """The same as RFC 9457 has it, for callers whose Accept names application/problem+json."""
+
+    type: Literal["about:blank"] = "about:blank"
+    title: Annotated[str, Field(description="The HTTP status in words.")]
+    status: Annotated[int, Field(description="The HTTP status.")]
+    detail: Annotated[str, Field(description="Everything that is wrong, in one text for people.")]
     errors: Annotated[tuple[ErrorDetail, ...], Field(description="The same, one entry for each place.")] = ()
     request_id: Annotated[str, Field(description="Stands in the gateway's log and in the header X-Request-ID too.")]
 
@@ -109,6 +113,9 @@ class TasksEnvelope(_Answer):
     error_code: Literal[200] = 200
     error_message: Literal["OK"] = "OK"
     content: tuple[TaskView, ...]
+    next_cursor: Annotated[
+        str | None, Field(description="Send it as `cursor` for the tasks behind; left out on the last page.")
+    ] = None
 
 
 class MessageEnvelope(_Answer):
@@ -118,105 +125,73 @@ class MessageEnvelope(_Answer):
     error_message: str
 
 
-def created(task_id: str, request: CreateRequest) -> Created:
-    """Return the answer to create; the account has no part in it."""
-    spec = request.spec
-    return Created(
-        model_type=spec.model_type,
-        predict_type=spec.predict_type,
-        start_time=spec.start_time,
-        end_time=spec.end_time,
-        target_schema=spec.input.schema_,
-        target_table=spec.input.table,
-        output_schema=spec.output.schema_,
-        countdown=spec.countdown_seconds,
-        queue=spec.queue,
-        date_range=f"{spec.start_time} - {spec.end_time}",
-        task_id=task_id,
-        policy=spec.policy if "POLICY" in request.sent else None,
-        parallelism=spec.parallelism if "PARALLELISM" in request.sent else None,
-        deadline_seconds=spec.deadline_seconds if "DEADLINE_SECONDS" in request.sent else None,
-        site=request.site,
+class SampleRow(_Answer):
+    """One row of a result table."""
+
+    id: Annotated[str, Field(description="The source row's id.")]
+    task_id: str
+    source_author: str | None
+    panel: Annotated[str, Field(description="The label, translated, behind a slash.")]
+    create_time: Annotated[str | None, Field(description="The source row's post_time.")]
+    field_content: Annotated[str | None, Field(description="The source row's s_id, which decides the table.")]
+    match_content: Annotated[str | None, Field(description="The text that the rules were matched on, as stored.")]
+
+
+class SampleEnvelope(_Answer):
+    """Rows of every result table of the task."""
+
+    error_code: Literal[200] = 200
+    error_message: tuple[SampleRow, ...]
+
+
+class Validation(_Answer):
+    """What create would do."""
+
+    labels: int
+    rules: Annotated[int, Field(description="Keywords or expressions of all labels.")]
+    warnings: Annotated[tuple[str, ...], Field(description="What runs but hardly does what was meant.")]
+    estimated_rows: Annotated[int | None, Field(description="Source rows in the range; null when nobody could tell.")]
+    estimate: Annotated[str, Field(description="Where the estimate comes from, or why there is none.")]
+
+
+class ValidationEnvelope(_Answer):
+    """The request is right; nothing was created."""
+
+    error_code: Literal[200] = 200
+    error_message: Literal["OK"] = "OK"
+    content: Validation
+
+
+class RuleHit(_Answer):
+    """A keyword or expression that matches."""
+
+    position: Annotated[int, Field(description="In the label's list, from 0.")]
+    keyword: Annotated[str | None, Field(description="Of a keyword_model.")] = None
+    match: Annotated[str | None, Field(description="Where the keyword stands.")] = None
+    expression: Annotated[str | None, Field(description="Of a rule_model.")] = None
+    at: Annotated[tuple[int, int] | None, Field(description="Begin and end of the match in the lower-cased text.")] = (
+        None
     )
 
 
-def view_of_label_task(task: ObservedTask) -> TaskView:
-    """Return what the LabelTask says; what is not known yet is null."""
-    spec, status, progress = task.spec, task.status, task.status.progress
-    tables = status.result_tables or ()
-    return TaskView(
-        task_id=task.task_id,
-        stat=task.stat,
-        prod_stat=status.prod_stat,
-        model_type=spec.model_type,
-        predict_type=spec.predict_type,
-        date_range=f"{spec.start_time} - {spec.end_time}",
-        target_table=spec.input.schema_,
-        create_time=task.created.removesuffix("Z"),
-        peak_memory=status.peak_memory_mi_b,
-        length_receive_table=progress.rows_read if progress else None,
-        length_output_table=progress.rows_labelled if progress else None,
-        length_prod_table=_joined(tables, "production_rows"),
-        result=_joined(tables, "name"),
-        uniq_source_author=_joined(tables, "uniq_source_authors"),
-        rate_of_label=_joined(tables, "rate_of_label"),
-        run_time=status.run_time_minutes,
-        check_point=progress.check_point.replace(" ", "T") if progress and progress.check_point else None,
-        error_message=status.error_message,
-        progress=_progress(status),
-        reason=status.reason,
-        warnings=status.warnings or (),
-    )
+class LabelMatch(_Answer):
+    """A label that matches."""
+
+    label: str
+    count: Annotated[int, Field(description="The match count: all `partially` keywords count as one.")]
+    rules: Annotated[tuple[RuleHit, ...], Field(description="The first 20 that match.")]
 
 
-def view_of_state_row(row: StateRow) -> TaskView:
-    """Return what the ``state`` table says of a task that is gone from the cluster."""
-    return TaskView(
-        task_id=row.task_id,
-        stat=row.stat or "PENDING",
-        prod_stat=row.prod_stat,
-        model_type=row.model_type,
-        predict_type=row.predict_type,
-        date_range=row.date_range,
-        target_table=row.target_table,
-        create_time=_iso(row.create_time),
-        peak_memory=row.peak_memory,
-        length_receive_table=row.length_receive_table,
-        length_output_table=row.length_output_table,
-        length_prod_table=row.length_prod_table,
-        result=row.result,
-        uniq_source_author=row.uniq_source_author,
-        rate_of_label=row.rate_of_label,
-        run_time=row.run_time,
-        check_point=_iso(row.check_point),
-        error_message=row.error_message,
-        progress=None,
-        reason=None,
-        warnings=(),
-    )
+class TriedText(_Answer):
+    """What one text would be labelled, and why."""
+
+    labels: Annotated[tuple[str, ...], Field(description="Those that the policy chooses; none: no row is written.")]
+    matches: tuple[LabelMatch, ...]
 
 
-def _joined(tables: tuple[ResultTable, ...], field: str) -> str | None:
-    """Join one value per table; null until every table has its value, else places and tables would not match."""
-    values = [getattr(table, field) for table in tables]
-    return ",".join(str(value) for value in values) if values and None not in values else None
+class TrialEnvelope(_Answer):
+    """One entry for each text, in their order."""
 
-
-def _progress(status: LabelTaskStatus) -> ProgressView | None:
-    progress = status.progress
-    if progress is None:
-        return ProgressView(
-            rows_read=0, rows_estimated=None, percent=None, rows_per_second=None, eta_seconds=None, last_heartbeat=None
-        )
-    return ProgressView(
-        rows_read=progress.rows_read,
-        rows_estimated=progress.rows_estimated,
-        percent=progress.percent,
-        rows_per_second=progress.rows_per_second,
-        eta_seconds=progress.eta_seconds,
-        last_heartbeat=progress.last_heartbeat,
-    )
-
-
-def _iso(moment: datetime | None) -> str | None:
-    return format_time(moment).replace(" ", "T") if moment else None
+    error_code: Literal[200] = 200
+    error_message: Literal["OK"] = "OK"
+    content: tuple[TriedText, ...]

@@ -48,7 +48,15 @@ class Settings(BaseSettings):
     """File with the platform's rules for an empty PATTERN: ``{model type: {predict type: PATTERN}}``."""
     allowed_hosts: tuple[str, ...] = ()
     """Host names, addresses and networks (CIDR) that SITE_CONFIG may name; empty allows any public one."""
-    auth_mode: Literal["none"] = "none"
+    auth_mode: Literal["none", "token", "kubernetes"] = "none"
+    auth_tokens_dir: Path | None = None
+    """Mode token: folder whose files hold one token each, as a mounted Secret has them; read again when it changes."""
+    auth_audiences: tuple[str, ...] = ()
+    """Mode kubernetes: audiences of which a token must have one; empty means those of the API server."""
+    sample_timeout_seconds: Annotated[float, Field(ge=1, le=60)] = 5.0
+    """Longest wait for one statement of a sample or an estimate."""
+    trial_timeout_seconds: Annotated[float, Field(gt=0, le=60)] = 10.0
+    """Longest run of the rules of one try-out, its process's start included."""
     max_body_bytes: Annotated[int, Field(ge=1024, le=64 * 1024 * 1024)] = 8 * 1024 * 1024
     """Largest request body: 100,000 keywords take 3 MB."""
     request_timeout_seconds: Annotated[float, Field(gt=0, le=300)] = 10.0
@@ -67,6 +75,8 @@ class Settings(BaseSettings):
     def _default_is_named(self) -> Self:
         if self.default_connection is not None and self.default_connection not in self.connections:
             raise ValueError("default_connection must be one of the names in connections")
+        if self.auth_mode == "token" and self.auth_tokens_dir is None:
+            raise ValueError("auth_mode token needs auth_tokens_dir: the folder with the tokens")
         if self.history_schemas and self.default_connection is None:
             raise ValueError("history_schemas needs default_connection: that is where the tables are read")
         return self

@@ -3,20 +3,31 @@
 import asyncio
 import base64
 import copy
+import ipaddress
 import itertools
 import json
+import threading
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import httpx
 from fastapi import FastAPI
 
+from labeltask_contract.connection import Connection
 from labeltask_contract.names import task_id_of
-from labeltask_gateway.app import create_app
+from labeltask_contract.pattern import ModelType, Pattern
+from labeltask_contract.spec import LabelTaskSpec, Policy
+from labeltask_gateway.app import Backends, create_app
+from labeltask_gateway.cluster import Identity
 from labeltask_gateway.default_rules import DefaultRules
+from labeltask_gateway.errors import AlreadyThere
+from labeltask_gateway.hosts import Address
 from labeltask_gateway.manifests import Manifest
+from labeltask_gateway.recent import Wanted, facts_of, youngest
 from labeltask_gateway.settings import Settings
+from labeltask_gateway.trial_process import explain
+from labeltask_store.result_tables import ResultRow
 from labeltask_store.state_table import StateRow
 
 CANARY = "hunter2-canary"
@@ -38,7 +49,11 @@ class FakeCluster:
         self.calls: list[str] = []
         self.vanish_when_found = False
         """Whether somebody deletes each LabelTask just after it was looked up."""
+        self.tokens: dict[str, Identity] = {}
+        self.rights: set[tuple[str, str]] = set()
+        """(user name, verb) that are allowed."""
         self._seconds = itertools.count(1)
+        self._lock = threading.Lock()
 
     def _enter(self, call: str) -> None:
         self.calls.append(call)
@@ -48,7 +63,10 @@ class FakeCluster:
     def create_label_task(self, manifest: Manifest) -> str:
         """Store it, as the API server would: with uid, time of creation and object keys sorted."""
         self._enter("create_label_task")
-        return self.add(manifest)
+        with self._lock:
+            if manifest["metadata"]["name"] in self.label_tasks:
+                raise AlreadyThere
+            return self.add(manifest)
 
     def add(self, manifest: Manifest, created: str | None = None) -> str:
         """Store a LabelTask past the gateway, e.g. one from kubectl; return its uid."""
@@ -62,6 +80,8 @@ class FakeCluster:
     def create_secret(self, manifest: Manifest) -> None:
         """Store it."""
         self._enter("create_secret")
+        if manifest["metadata"]["name"] in self.secrets:
+            raise AlreadyThere
         self.secrets[manifest["metadata"]["name"]] = copy.deepcopy(manifest)
 
     def delete_label_task(self, name: str) -> None:
@@ -86,19 +106,28 @@ class FakeCluster:
                 return copy.deepcopy(manifest)
         return None
 
-    def recent_label_tasks(self, limit: int) -> list[Manifest]:
+    def recent_label_tasks(self, wanted: Wanted) -> list[Manifest]:
         """Return the youngest."""
         self._enter("recent_label_tasks")
-        ordered = sorted(self.label_tasks.values(), key=lambda m: str(m["metadata"]["creationTimestamp"]), reverse=True)
-        return copy.deepcopy(ordered[:limit])
+        return copy.deepcopy(youngest(((facts_of(task), task) for task in self.label_tasks.values()), wanted))
 
-    def request_abort(self, name: str) -> bool:
-        """Set ``spec.abort``."""
-        self._enter("request_abort")
+    def patch_spec(self, name: str, changes: Manifest) -> bool:
+        """Set fields of ``spec``."""
+        self._enter("patch_spec")
         if name not in self.label_tasks:
             return False
-        self.label_tasks[name]["spec"]["abort"] = True
+        self.label_tasks[name]["spec"] |= changes
         return True
+
+    def review_token(self, token: str, audiences: tuple[str, ...]) -> Identity | None:  # noqa: ARG002
+        """Return whom ``tokens`` names."""
+        self._enter("review_token")
+        return self.tokens.get(token)
+
+    def review_access(self, identity: Identity, verb: str) -> bool:
+        """Look into ``rights``."""
+        self._enter("review_access")
+        return (identity.username, verb) in self.rights
 
     def read_secret_key(self, name: str, key: str) -> bytes:
         """Return what the Secret holds."""
@@ -124,6 +153,49 @@ class FakeHistory:
         return self.rows.get(task_id)
 
 
+class FakeTables:
+    """The gateway's Tables Protocol: answers what it was given, and remembers what it was asked."""
+
+    def __init__(self) -> None:
+        self.rows: list[ResultRow] | None = []
+        self.estimated: int | None = None
+        self.failure: Exception | None = None
+        self.asked: list[tuple[str, tuple[str, ...], str, int]] = []
+        """(host, schemas, task id, size) of each sample."""
+
+    def sample(self, connection: Connection, schemas: Sequence[str], task_id: str, size: int) -> list[ResultRow] | None:
+        """Return ``rows``."""
+        self.asked.append((connection.host, tuple(schemas), task_id, size))
+        if self.failure is not None:
+            raise self.failure
+        return self.rows
+
+    def estimate(self, connection: Connection, spec: LabelTaskSpec) -> int | None:  # noqa: ARG002
+        """Return ``estimated``."""
+        if self.failure is not None:
+            raise self.failure
+        return self.estimated
+
+
+class FakeTrial:
+    """The gateway's Trial Protocol in this process."""
+
+    def __init__(self) -> None:
+        self.failure: Exception | None = None
+
+    def run(
+        self,
+        model_type: ModelType,  # noqa: ARG002
+        policy: Policy,
+        pattern: Pattern,
+        texts: Sequence[str],
+    ) -> list[Any]:
+        """Explain each text."""
+        if self.failure is not None:
+            raise self.failure
+        return [explain(policy, pattern, text) for text in texts]
+
+
 class Gateway:
     """An application over fakes, and a caller of it. Every answer is also kept in ``answers``, headers and all."""
 
@@ -131,8 +203,16 @@ class Gateway:
         self.cluster = FakeCluster()
         self.history = FakeHistory()
         self.settings = Settings(namespace="labeltask", **settings)
-        self.app: FastAPI = create_app(self.settings, self.cluster, self.history, default_rules or {})
+        self.tables = FakeTables()
+        self.trial = FakeTrial()
+        self.addresses: dict[str, list[str]] = {}
+        """What host names resolve to; others don't."""
+        backends = Backends(self.cluster, self.history, self.tables, self.trial, self._resolve, ("10.96.0.1",))
+        self.app: FastAPI = create_app(self.settings, backends, default_rules or {})
         self.answers: list[str] = []
+
+    def _resolve(self, host: str) -> Sequence[Address]:
+        return [ipaddress.ip_address(text) for text in self.addresses.get(host, ())]
 
     def request(self, method: str, path: str, **arguments: Any) -> httpx.Response:
         """Send one request through the whole application."""
@@ -153,6 +233,10 @@ class Gateway:
     def post(self, path: str, body: object, **arguments: Any) -> httpx.Response:
         """POST ``body`` as JSON."""
         return self.request("POST", path, json=body, **arguments)
+
+    def delete(self, path: str, **arguments: Any) -> httpx.Response:
+        """DELETE."""
+        return self.request("DELETE", path, **arguments)
 
     def post_text(self, path: str, text: str | bytes) -> httpx.Response:
         """POST ``text`` as it is, called JSON."""

@@ -121,9 +121,15 @@ def test_rights_are_these_and_no_more(role: str) -> None:
     assert found == RIGHTS[role]
 
 
-def test_no_right_reaches_beyond_the_namespace() -> None:
+def test_no_right_reaches_beyond_the_namespace_but_that_to_review_tokens_in_its_mode() -> None:
+    by_mode = CHART / "templates" / "gateway-auth-rbac.yaml"
     for file in (CHART / "templates").glob("*.yaml"):
-        assert "ClusterRole" not in file.read_text(encoding="utf-8")
+        assert file == by_mode or "ClusterRole" not in file.read_text(encoding="utf-8")
+    text = by_mode.read_text(encoding="utf-8")
+    assert text.startswith('{{- if eq .Values.gateway.auth.mode "kubernetes" }}\n')
+    assert text.endswith("{{- end }}\n")
+    rules = re.findall(r"resources: \[(.*)\]\n    verbs: \[(.*)\]", text)
+    assert rules == [("tokenreviews", "create"), ("localsubjectaccessreviews", "create")]
 
 
 @pytest.mark.parametrize(("component", "settings"), [("gateway", GatewaySettings), ("operator", OperatorSettings)])

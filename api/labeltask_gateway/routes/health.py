@@ -1,16 +1,17 @@
-"""Probes: alive as long as the event loop turns, ready as long as the API server answers."""
+"""Probes and figures: alive as long as the event loop turns, ready as long as the API server answers."""
 
 from fastapi import APIRouter
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, PlainTextResponse
 
 from labeltask_gateway.cluster import Cluster
+from labeltask_gateway.metrics import CONTENT_TYPE, Metrics
 from labeltask_gateway.responses import ErrorEnvelope, MessageEnvelope
 
 _OK = {"error_code": 200, "error_message": "OK"}
 
 
-def build_health_router(cluster: Cluster) -> APIRouter:
-    """Return the routes of both probes."""
+def build_health_router(cluster: Cluster, metrics: Metrics) -> APIRouter:
+    """Return the routes of both probes and of the metrics; none of them asks who calls."""
     router = APIRouter(tags=["health"])
 
     # On the event loop: threads that wait for a dead API server must not make the process look dead.
@@ -26,5 +27,10 @@ def build_health_router(cluster: Cluster) -> APIRouter:
         """Tell whether the Kubernetes API server answers."""
         cluster.check_reachable()
         return JSONResponse(_OK)
+
+    @router.get("/metrics", operation_id="metrics", response_class=PlainTextResponse)
+    def show_metrics() -> PlainTextResponse:
+        """Show the gateway's figures for Prometheus."""
+        return PlainTextResponse(metrics.text(), media_type=CONTENT_TYPE)
 
     return router

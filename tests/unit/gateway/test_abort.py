@@ -62,7 +62,7 @@ def test_aborting_twice_is_aborting_once() -> None:
     gateway = task_with({"stat": "STARTED"})
     first, second = (gateway.post("/api/tasks/abort/", {"TASK_ID": ID}) for _ in range(2))
     assert (first.status_code, first.json()) == (200, second.json())
-    assert gateway.cluster.calls.count("request_abort") == 1
+    assert gateway.cluster.calls.count("patch_spec") == 1
 
 
 @pytest.mark.parametrize(
@@ -79,7 +79,7 @@ def test_a_task_that_is_over_is_409_and_says_how_it_ended(status: dict[str, Any]
     answer = gateway.post("/api/tasks/abort/", {"TASK_ID": ID})
     assert (answer.status_code, answer.json()["error_code"]) == (409, 409)
     assert answer.json()["error_message"] == f"task {ID} has ended already as {outcome}; nothing was changed"
-    assert "request_abort" not in gateway.cluster.calls
+    assert "patch_spec" not in gateway.cluster.calls
 
 
 def test_a_task_that_only_the_state_table_knows_is_over() -> None:
@@ -130,5 +130,5 @@ def test_task_id_beside_other_keys_creates_nothing() -> None:
 
 def test_an_abort_that_could_not_be_stored_is_no_success() -> None:
     gateway = task_with({"stat": "STARTED"})
-    gateway.cluster.failures["request_abort"] = ClusterUnavailable()
+    gateway.cluster.failures["patch_spec"] = ClusterUnavailable()
     assert gateway.post("/api/tasks/abort/", {"TASK_ID": ID}).status_code == 503

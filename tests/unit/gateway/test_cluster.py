@@ -13,8 +13,9 @@ from typing import Any
 import pytest
 
 from labeltask_contract.errors import InvalidTask
-from labeltask_gateway.cluster import KubernetesCluster, connect
 from labeltask_gateway.errors import ClusterRefused, ClusterUnavailable
+from labeltask_gateway.kubernetes_cluster import KubernetesCluster, connect
+from labeltask_gateway.recent import Wanted
 
 TASKS = "/apis/labelapi.io/v1/namespaces/tasks/labeltasks"
 SECRETS = "/api/v1/namespaces/tasks/secrets"
@@ -117,9 +118,9 @@ def test_a_secret_is_sent_as_it_is(cluster: KubernetesCluster, api: ApiServer) -
 
 def test_abort_is_a_merge_patch_of_one_field(cluster: KubernetesCluster, api: ApiServer) -> None:
     api.answers = [(200, task(NAME)), (404, {})]
-    assert cluster.request_abort(NAME) is True
+    assert cluster.patch_spec(NAME, {"abort": True}) is True
     assert api.seen == [("PATCH", f"{TASKS}/{NAME}", "application/merge-patch+json", {"spec": {"abort": True}})]
-    assert cluster.request_abort(NAME) is False
+    assert cluster.patch_spec(NAME, {"abort": True}) is False
 
 
 def test_a_task_is_found_by_its_name_in_one_call(cluster: KubernetesCluster, api: ApiServer) -> None:
@@ -143,12 +144,26 @@ def test_a_task_that_nobody_has_is_none(
     assert cluster.find_label_task(NAME) is None
 
 
-def test_the_youngest_of_all_pages_are_kept(cluster: KubernetesCluster, api: ApiServer) -> None:
+def test_the_list_is_read_once_and_then_kept_current_by_a_watch(cluster: KubernetesCluster, api: ApiServer) -> None:
     first = [task("a", "2026-01-01T00:00:03Z"), task("b", "2026-01-01T00:00:01Z")]
     second = [task("c", "2026-01-01T00:00:02Z")]
-    api.answers = [(200, {"items": first, "metadata": {"continue": "t"}}), (200, {"items": second, "metadata": {}})]
-    assert [found["metadata"]["name"] for found in cluster.recent_label_tasks(2)] == ["a", "c"]
-    assert [path for _, path, _, _ in api.seen] == [f"{TASKS}?limit=200", f"{TASKS}?continue=t&limit=200"]
+    api.answers = [
+        (200, {"items": first, "metadata": {"continue": "t", "resourceVersion": "7"}}),
+        (200, {"items": second, "metadata": {"resourceVersion": "7"}}),
+        (200, {"type": "DELETED", "object": {"metadata": {"name": "a", "resourceVersion": "8"}}}),
+    ]
+    assert [found["metadata"]["name"] for found in cluster.recent_label_tasks(Wanted(2))] in (["a", "c"], ["c", "b"])
+    deadline = time.monotonic() + 5
+    while len(api.seen) < 4 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    cluster.stop()
+    assert [found["metadata"]["name"] for found in cluster.recent_label_tasks(Wanted(2))] == ["c", "b"]
+    watch = f"{TASKS}?watch=true&allowWatchBookmarks=true&timeoutSeconds=30"
+    paths = [path for _, path, _, _ in api.seen[:4]]
+    assert paths[:2] == [f"{TASKS}?limit=200", f"{TASKS}?continue=t&limit=200"]
+    assert [sorted(path.partition("?")[2].split("&")) for path in paths[2:]] == [
+        sorted([*watch.partition("?")[2].split("&"), f"resourceVersion={version}"]) for version in (7, 8)
+    ]
 
 
 def test_deleting_what_is_gone_is_no_error(cluster: KubernetesCluster, api: ApiServer) -> None:

@@ -1,0 +1,61 @@
+"""Which database account a task runs with, for the gateway's own look at its tables.
+
+Input: a task as observed, or nothing for one that is gone from the cluster; output: a connection that may be opened.
+The account is read anew from its Secret each time, so a rotated password just works.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from labeltask_contract.connection import Connection, load_connection
+from labeltask_contract.spec import ConnectionSource
+from labeltask_gateway.cluster import Cluster
+from labeltask_gateway.errors import NoAccount
+from labeltask_gateway.hosts import AllowedHosts
+from labeltask_gateway.settings import NamedConnection
+
+
+@dataclass(frozen=True)
+class Accounts:
+    """The deployment's named connections, and the Secrets of tasks."""
+
+    cluster: Cluster
+    sites: Mapping[str, NamedConnection]
+    default_site: str | None
+    hosts: AllowedHosts
+
+    def of(self, source: ConnectionSource | None) -> Connection:
+        """Return the account that ``spec.connectionFrom`` means; None means the deployment's default one.
+
+        The host of an account that a caller brought is judged again, on its addresses of now, and replaced by the one
+        that was judged: a name that has changed its address since must not lead the gateway elsewhere.
+
+        :raises NoAccount: when the deployment has no such connection, or the host may not be used (any more).
+        :raises InvalidTask: when the Secret holds no connection.
+        """
+        if source is not None and source.secret_key_ref is not None:
+            reference = source.secret_key_ref
+            brought = load_connection(self.cluster.read_secret_key(reference.name, reference.key))
+            return self.pinned(brought)
+        return self.of_site(source.site if source is not None else None)
+
+    def of_site(self, wanted: str | None) -> Connection:
+        """Return the account of a connection that the deployment names; None means its default one.
+
+        :raises NoAccount: when it names none so.
+        """
+        site = wanted or self.default_site
+        named = self.sites.get(site) if site is not None else None
+        if named is None:
+            raise NoAccount("the deployment has no connection for this task")
+        return load_connection(self.cluster.read_secret_key(named.secret_name, named.key))
+
+    def pinned(self, brought: Connection) -> Connection:
+        """Return a caller's account with its host as the address that was judged.
+
+        :raises NoAccount: when it may not be used.
+        """
+        judged = self.hosts.judge(brought.host)
+        if judged.refusal is not None:
+            raise NoAccount(f"the task's database host {judged.refusal}")
+        return brought.model_copy(update={"host": judged.address or brought.host})
