@@ -1,8 +1,8 @@
-"""Writes what is derived: the CRD from the contract's models, and the chart's rendering for people without Helm.
+"""Writes what is derived: the CRDs from the contract's models, and the chart's rendering for people without Helm.
 
     python manifests/generate.py
 
-Input: labeltask_contract, charts/labeltask. Output: manifests/crd.yaml, charts/labeltask/crds/labeltasks.yaml,
+Input: labeltask_contract, charts/labeltask. Output: manifests/crd.yaml (both kinds), charts/labeltask/crds/,
 manifests/install.yaml. The last one needs helm: $LABELTASK_HELM, or on PATH.
 """
 
@@ -15,10 +15,15 @@ from pathlib import Path
 import yaml
 
 from labeltask_contract.crd import build_crd
+from labeltask_contract.dump_crd import build_dump_crd
 
 ROOT = Path(__file__).parents[1]
 CHART = ROOT / "charts" / "labeltask"
-CRD_FILES = (ROOT / "manifests" / "crd.yaml", CHART / "crds" / "labeltasks.yaml")
+CRD_FILES = {
+    ROOT / "manifests" / "crd.yaml": (build_crd, build_dump_crd),
+    CHART / "crds" / "labeltasks.yaml": (build_crd,),
+    CHART / "crds" / "labeldumps.yaml": (build_dump_crd,),
+}
 INSTALL_FILE = ROOT / "manifests" / "install.yaml"
 NAMESPACE = "labeltask"
 KUBE_VERSION = "1.34.0"
@@ -37,9 +42,10 @@ metadata:
 """
 
 
-def crd_text() -> str:
-    """Return the CRD as YAML."""
-    return _CRD_HEAD + yaml.safe_dump(build_crd(), sort_keys=False, allow_unicode=True, width=120)
+def crd_text(file: Path) -> str:
+    """Return the CRDs of one file as YAML."""
+    crds = [build() for build in CRD_FILES[file]]
+    return _CRD_HEAD + yaml.safe_dump_all(crds, sort_keys=False, allow_unicode=True, width=120)
 
 
 def find_helm() -> str | None:
@@ -61,7 +67,7 @@ def main() -> int:
     """Write all files; return the exit code."""
     for file in CRD_FILES:
         file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(crd_text(), encoding="utf-8")
+        file.write_text(crd_text(file), encoding="utf-8")
     helm = find_helm()
     if helm is None:
         sys.stderr.write("helm is not on PATH and LABELTASK_HELM is not set: manifests/install.yaml was not rendered\n")

@@ -4,9 +4,12 @@ Input: the pydantic models. Output: a structural schema (no $ref, no anyOf, no n
 https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/custom-resource-definitions/ asks for.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
-from labeltask_contract.names import GROUP, KIND, PLURAL, SHORT_NAME, SINGULAR, VERSION
+from pydantic import BaseModel
+
+from labeltask_contract.names import GROUP, LABEL_TASK, VERSION, ResourceKind
 from labeltask_contract.spec import MUTABLE_FIELDS, LabelTaskSpec
 from labeltask_contract.status import LabelTaskStatus
 
@@ -35,21 +38,42 @@ _START = _TIMESTAMP.format("self.startTime")
 _END = _TIMESTAMP.format("self.endTime")
 
 
+def exactly_one(holder: str, first: str, second: str, field: str) -> Schema:
+    """Return the rule that one of two fields is set and not both."""
+    return {
+        "rule": f"has({holder}.{first}) != has({holder}.{second})",
+        "message": f"{field} needs exactly one of {first} and {second}",
+    }
+
+
+CONNECTION_RULE = exactly_one("self", "secretKeyRef", "site", "connectionFrom")
+ABORT_RULE: Schema = {"rule": "!oldSelf.abort || self.abort", "message": "an abort can't be taken back"}
+
+
 def build_crd() -> dict[str, Any]:
-    """Return the whole CustomResourceDefinition as a manifest."""
+    """Return LabelTask's whole CustomResourceDefinition as a manifest."""
+    # A task made with kubectl is found by its id so; its name is another.
+    selectable = (".spec.queue", ".spec.modelType", ".status.stat", ".status.taskId")
+    return frame_crd(LABEL_TASK, _root_schema(), _printer_columns(), selectable)
+
+
+def frame_crd(
+    kind: ResourceKind, schema: Schema, columns: Sequence[Schema], selectable_fields: Sequence[str]
+) -> dict[str, Any]:
+    """Return the CustomResourceDefinition of one kind around its schema."""
     return {
         "apiVersion": "apiextensions.k8s.io/v1",
         "kind": "CustomResourceDefinition",
-        "metadata": {"name": f"{PLURAL}.{GROUP}"},
+        "metadata": {"name": f"{kind.plural}.{GROUP}"},
         "spec": {
             "group": GROUP,
             "scope": "Namespaced",
             "names": {
-                "kind": KIND,
-                "listKind": f"{KIND}List",
-                "plural": PLURAL,
-                "singular": SINGULAR,
-                "shortNames": [SHORT_NAME],
+                "kind": kind.kind,
+                "listKind": f"{kind.kind}List",
+                "plural": kind.plural,
+                "singular": kind.singular,
+                "shortNames": [kind.short_name],
                 "categories": ["all"],
             },
             "versions": [
@@ -58,17 +82,27 @@ def build_crd() -> dict[str, Any]:
                     "served": True,
                     "storage": True,
                     "subresources": {"status": {}},
-                    "selectableFields": [
-                        {"jsonPath": ".spec.queue"},
-                        {"jsonPath": ".spec.modelType"},
-                        {"jsonPath": ".status.stat"},
-                        # A task made with kubectl is found by its id so; its name is another.
-                        {"jsonPath": ".status.taskId"},
-                    ],
-                    "additionalPrinterColumns": _printer_columns(),
-                    "schema": {"openAPIV3Schema": _root_schema()},
+                    "selectableFields": [{"jsonPath": path} for path in selectable_fields],
+                    "additionalPrinterColumns": list(columns),
+                    "schema": {"openAPIV3Schema": schema},
                 }
             ],
+        },
+    }
+
+
+def frame_schema(kind: ResourceKind, description: str, spec: Schema, status: Schema) -> Schema:
+    """Return the schema of a whole object."""
+    return {
+        "type": "object",
+        "description": description,
+        "required": ["spec"],
+        "properties": {
+            "apiVersion": {"type": "string", "description": "Version of this schema."},
+            "kind": {"type": "string", "description": f"Always {kind.kind}."},
+            "metadata": {"type": "object"},
+            "spec": spec,
+            "status": status,
         },
     }
 
@@ -78,11 +112,9 @@ def _root_schema() -> Schema:
     spec["x-kubernetes-validations"] = _spec_rules()
     source = spec["properties"]
     source["patternFrom"]["x-kubernetes-validations"] = [
-        _exactly_one("self", "secretKeyRef", "configMapKeyRef", "patternFrom")
+        exactly_one("self", "secretKeyRef", "configMapKeyRef", "patternFrom")
     ]
-    source["connectionFrom"]["x-kubernetes-validations"] = [
-        _exactly_one("self", "secretKeyRef", "site", "connectionFrom")
-    ]
+    source["connectionFrom"]["x-kubernetes-validations"] = [CONNECTION_RULE]
     source["pattern"]["x-kubernetes-list-type"] = "atomic"
     source["pattern"]["items"]["x-kubernetes-validations"] = [
         {
@@ -91,29 +123,24 @@ def _root_schema() -> Schema:
         }
     ]
     status = structural_schema(LabelTaskStatus.model_json_schema(by_alias=True))
-    return {
-        "type": "object",
-        "description": "A batch that labels the rows of one source table by keywords or regular expressions.",
-        "required": ["spec"],
-        "properties": {
-            "apiVersion": {"type": "string", "description": "Version of this schema."},
-            "kind": {"type": "string", "description": "Always LabelTask."},
-            "metadata": {"type": "object"},
-            "spec": spec,
-            "status": status,
-        },
-    }
+    description = "A batch that labels the rows of one source table by keywords or regular expressions."
+    return frame_schema(LABEL_TASK, description, spec, status)
 
 
-def _spec_rules() -> list[Schema]:
-    fields = [to for to in LabelTaskSpec.model_json_schema(by_alias=True)["properties"] if to not in MUTABLE_FIELDS]
+def immutable(model: type[BaseModel], what: str, mutable: Sequence[str]) -> Schema:
+    """Return the rule that no field of ``model`` changes once ``what`` has been created, but for ``mutable``."""
+    fields = [field for field in model.model_json_schema(by_alias=True)["properties"] if field not in mutable]
     fixed = " && ".join(
         f"has(self.{field}) == has(oldSelf.{field}) && (!has(self.{field}) || self.{field} == oldSelf.{field})"
         for field in fields
     )
+    return {"rule": fixed, "message": f"{what} can't be changed once created, but for {', '.join(mutable)}"}
+
+
+def _spec_rules() -> list[Schema]:
     return [
         {"rule": f"{_START} < {_END}", "message": "startTime must be before endTime"},
-        _exactly_one("self", "pattern", "patternFrom", "a task"),
+        exactly_one("self", "pattern", "patternFrom", "a task"),
         {
             "rule": "!has(self.pattern) || self.modelType != 'keyword_model' || self.pattern.all(l, has(l.keywords))",
             "message": "a keyword_model needs keywords in every label",
@@ -122,25 +149,17 @@ def _spec_rules() -> list[Schema]:
             "rule": "!has(self.pattern) || self.modelType != 'rule_model' || self.pattern.all(l, has(l.expressions))",
             "message": "a rule_model needs expressions in every label",
         },
-        {
-            "rule": fixed,
-            "message": "a task can't be changed once created, but for " + ", ".join(MUTABLE_FIELDS),
-        },
-        {"rule": "!oldSelf.abort || self.abort", "message": "an abort can't be taken back"},
+        immutable(LabelTaskSpec, "a task", MUTABLE_FIELDS),
+        ABORT_RULE,
     ]
 
 
-def _exactly_one(holder: str, first: str, second: str, field: str) -> Schema:
-    return {
-        "rule": f"has({holder}.{first}) != has({holder}.{second})",
-        "message": f"{field} needs exactly one of {first} and {second}",
-    }
+def column(name: str, path: str, kind: str = "string", priority: int = 0) -> Schema:
+    """Return one column of ``kubectl get``; with priority 1 it is shown by ``--output wide`` only."""
+    return {"name": name, "type": kind, "jsonPath": path, "priority": priority}
 
 
 def _printer_columns() -> list[Schema]:
-    def column(name: str, path: str, kind: str = "string", priority: int = 0) -> Schema:
-        return {"name": name, "type": kind, "jsonPath": path, "priority": priority}
-
     return [
         column("Stat", ".status.stat"),
         column("Prod", ".status.prodStat"),

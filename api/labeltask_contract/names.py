@@ -1,6 +1,7 @@
 """Group, kinds, keys and derived object names: every string that two parts of LabelTask must spell alike."""
 
 import re
+from dataclasses import dataclass
 
 GROUP = "labelapi.io"
 VERSION = "v1"
@@ -10,7 +11,25 @@ PLURAL = "labeltasks"
 SINGULAR = "labeltask"
 SHORT_NAME = "lt"
 
+
+@dataclass(frozen=True)
+class ResourceKind:
+    """One kind of custom resource, as the API server and kubectl call it."""
+
+    kind: str
+    plural: str
+    singular: str
+    short_name: str
+    id_label: str
+    """Label of its Jobs and pods, which holds the id of the object that they belong to."""
+
+
 TASK_ID_LABEL = f"{GROUP}/task-id"
+DUMP_ID_LABEL = f"{GROUP}/dump-id"
+
+LABEL_TASK = ResourceKind(KIND, PLURAL, SINGULAR, SHORT_NAME, TASK_ID_LABEL)
+LABEL_DUMP = ResourceKind("LabelDump", "labeldumps", "labeldump", "ld", DUMP_ID_LABEL)
+
 QUEUE_LABEL = f"{GROUP}/queue"
 COMPONENT_LABEL = "app.kubernetes.io/component"
 MANAGED_BY_LABEL = "app.kubernetes.io/managed-by"
@@ -25,6 +44,7 @@ TASK_FILE = "task.json"
 CONNECTION_FILE = "connection.json"
 PATTERN_FILE = "pattern.json.gz"
 PLAIN_PATTERN_FILE = "pattern.json"
+DUMP_FILE = "dump.json"
 
 _TASK_ID = re.compile(r"[0-9a-f]{32}")
 
@@ -56,3 +76,13 @@ def secret_name(task_id: str) -> str:
 def config_map_name(task_id: str) -> str:
     """Name of the ConfigMap in which the operator hands the resolved task to the worker."""
     return task_id
+
+
+def dump_id_of(uid: str) -> str:
+    """Return the 32 hexadecimal digits that identify a dump: its uid, because no table knows a dump by name."""
+    return uid.replace("-", "").lower()
+
+
+def dump_job_name(dump_id: str) -> str:
+    """Name of the one Job of a dump, and of the ConfigMap in which the operator hands it to the worker."""
+    return f"ld-{dump_id}"

@@ -27,6 +27,7 @@ class Reason(StrEnum):
     SOURCE_UNREACHABLE = "SourceUnreachable"
     CONNECTION_LOST = "ConnectionLost"
     INTERNAL = "Internal"
+    TASK_NOT_FINISHED = "TaskNotFinished"
     OUT_OF_MEMORY = "OutOfMemory"
     EVICTED = "Evicted"
     IMAGE_PULL = "ImagePull"
@@ -65,6 +66,7 @@ FACTS: dict[Reason, ReasonFacts] = {
     Reason.SOURCE_UNREACHABLE: ReasonFacts("the database did not answer at its address", False, 76),
     Reason.CONNECTION_LOST: ReasonFacts("the database went away and did not come back in time", True, 77),
     Reason.INTERNAL: ReasonFacts("a fault inside LabelTask", True, 78),
+    Reason.TASK_NOT_FINISHED: ReasonFacts("a dump names a task without finished production rows", False, 79),
     Reason.OUT_OF_MEMORY: ReasonFacts("the worker exceeded its memory limit", False),
     Reason.EVICTED: ReasonFacts("the node evicted the worker more often than the task may restart", True),
     Reason.IMAGE_PULL: ReasonFacts("the node can't get the worker image", False),

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic.alias_generators import to_camel
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from labeltask_contract.dump_document import ShelfName, shelf_problem
 from labeltask_contract.spec import KEY_PATTERN, NAME_PATTERN, Identifier, ResourceAmounts, Resources
 from labeltask_contract.task_document import LabellingRules
 
@@ -57,6 +58,8 @@ class Settings(BaseSettings):
     """For queues that ``queues`` does not name."""
 
     labelling_rules: LabellingRules = LabellingRules()
+    shelf_tables: dict[ShelfName, tuple[Identifier, ...]] = {}
+    """Shelf table -> the result tables that a dump merges into it; empty: the built-in map."""
     slice_rows: Annotated[int, Field(ge=1)] = 100_000
     row_budget_seconds: Seconds = 1.0
 
@@ -82,6 +85,12 @@ class Settings(BaseSettings):
     reconcile_threads: Annotated[int, Field(ge=1, le=64)] = 8
     liveness_port: Annotated[int, Field(ge=1, le=65535)] = 8081
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+
+    @model_validator(mode="after")
+    def _shelf_can_be_written(self) -> "Settings":
+        if problem := shelf_problem(self.shelf_tables):
+            raise ValueError(f"LABELTASK_SHELF_TABLES: {problem}")
+        return self
 
     @model_validator(mode="after")
     def _default_connection_is_named(self) -> "Settings":

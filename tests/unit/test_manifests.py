@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from labeltask_contract.names import GROUP, KIND, PLURAL
+from labeltask_contract.names import GROUP, KIND, LABEL_DUMP, PLURAL
 from labeltask_contract.spec import LabelTaskSpec
 from labeltask_gateway.settings import Settings as GatewaySettings
 from labeltask_operator.resolve import Resolution, resolve_task
@@ -36,10 +36,10 @@ def objects(text: str) -> list[Any]:
     return [found for found in yaml.safe_load_all(text) if found is not None]
 
 
-def test_the_written_crd_is_that_of_the_models() -> None:
+def test_the_written_crds_are_those_of_the_models() -> None:
     module = generator()
     for file in module.CRD_FILES:
-        assert file.read_text(encoding="utf-8") == module.crd_text(), (
+        assert file.read_text(encoding="utf-8") == module.crd_text(file), (
             f"{file} is stale: run python manifests/generate.py"
         )
 
@@ -102,6 +102,8 @@ RIGHTS = {
     "operator": {
         f"{GROUP}/{PLURAL}": {"get", "list", "watch", "delete"},
         f"{GROUP}/{PLURAL}/status": {"patch"},
+        f"{GROUP}/{LABEL_DUMP.plural}": {"get", "list", "watch", "delete"},
+        f"{GROUP}/{LABEL_DUMP.plural}/status": {"patch"},
         "batch/jobs": {"create", "get", "list", "watch", "patch", "delete"},
         "/pods": {"get", "list", "watch"},
         "/secrets": {"get"},
