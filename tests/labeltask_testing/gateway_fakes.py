@@ -9,6 +9,7 @@ import json
 import threading
 import uuid
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from typing import Any
 
 import httpx
@@ -296,3 +297,8 @@ def label_task_from_kubectl(name: str, **spec: object) -> Manifest:
             **spec,
         },
     }
+
+
+def state_row(task_id: str, **values: Any) -> StateRow:
+    """Return a row of ``state`` in which only ``values`` are known."""
+    return StateRow(**{**dict.fromkeys(field.name for field in fields(StateRow)), "task_id": task_id, **values})

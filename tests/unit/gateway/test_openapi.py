@@ -1,7 +1,12 @@
+import json
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
+import pytest
+
 from labeltask_gateway.requests import KEYS
-from labeltask_testing.gateway_fakes import Gateway
+from labeltask_testing.gateway_fakes import Gateway, label_task_from_kubectl
 
 
 def document() -> dict[str, Any]:
@@ -48,3 +53,69 @@ def test_refusals_are_described_and_fastapis_own_are_not() -> None:
         for operation in item.values():
             assert ("422" in operation["responses"]) == (operation["operationId"] == "try_rules")
     assert "HTTPValidationError" not in document()["components"]["schemas"]
+
+
+COMMITTED = Path(__file__).parents[3] / "api" / "openapi.json"
+TASK_ID = "8fec5762412c11ec836d04ea56825baa"
+
+
+def test_the_committed_document_is_that_of_the_application() -> None:
+    found = document()
+    # The version follows the distribution, not this file.
+    found["info"]["version"] = "0"
+    written = json.dumps(found, ensure_ascii=False, indent=2) + "\n"
+    stale = "api/openapi.json is stale: run python -m labeltask_gateway.write_openapi api/openapi.json"
+    assert COMMITTED.read_text(encoding="utf-8") == written, stale
+
+
+def operations() -> Iterator[tuple[str, str, dict[str, Any]]]:
+    for path, item in document()["paths"].items():
+        for method, operation in item.items():
+            yield path, method, operation
+
+
+EXAMPLES = [
+    pytest.param(path, example["value"], id=f"{operation['operationId']}-{name}")
+    for path, _, operation in operations()
+    if "requestBody" in operation
+    for name, example in operation["requestBody"]["content"]["application/json"]["examples"].items()
+]
+
+
+@pytest.mark.parametrize(("path", "body"), EXAMPLES)
+def test_every_example_is_a_request_that_succeeds(path: str, body: object) -> None:
+    gateway = Gateway()
+    gateway.cluster.add(label_task_from_kubectl(TASK_ID))
+    answer = gateway.post(path, body)
+    assert (answer.status_code, answer.json()["error_code"]) == (200, 200)
+
+
+def test_every_operation_with_a_body_has_examples() -> None:
+    with_body = {operation["operationId"] for _, _, operation in operations() if "requestBody" in operation}
+    assert with_body == {"create", "validate", "abort", "try_rules"}
+    assert {str(example.id).partition("-")[0] for example in EXAMPLES} == with_body
+
+
+def test_every_operation_on_tasks_and_rules_names_its_refusals_in_both_shapes() -> None:
+    for path, _, operation in operations():
+        if not path.startswith("/api/"):
+            continue
+        refusals = {code: answer for code, answer in operation["responses"].items() if code != "200"}
+        assert {"401", "403", "500", "503"} <= set(refusals), operation["operationId"]
+        if "requestBody" in operation:
+            assert {"400", "408", "413", "415"} <= set(refusals)
+        if "{task_id}" in path:
+            assert "404" in refusals
+        for answer in refusals.values():
+            assert set(answer["content"]) == {"application/json", "application/problem+json"}
+        assert operation["security"] == [{}, {"token": []}]
+
+
+def test_the_scheme_of_tokens_is_described() -> None:
+    assert document()["components"]["securitySchemes"]["token"]["scheme"] == "bearer"
+
+
+def test_every_reference_leads_somewhere() -> None:
+    text = json.dumps(document())
+    names = {part.split('"')[0] for part in text.split("#/components/schemas/")[1:]}
+    assert names <= set(document()["components"]["schemas"])

@@ -1,0 +1,137 @@
+"""GET /api/tasks/{task_id}/sample/: whose tables are looked at with which account, and what is answered."""
+
+import base64
+import json
+from typing import Any
+
+import pytest
+
+from labeltask_gateway.errors import DatabaseUnavailable
+from labeltask_store.result_tables import ResultRow
+from labeltask_testing.gateway_fakes import CANARY, Gateway, create_body, label_task_from_kubectl, site_config
+
+ID = "7c7bd38c410a11ecb688d45d6456a14d"
+ROW = ResultRow(
+    id="1577818324915_FBEXUB",
+    task_id=ID,
+    source_author="WH_F0045_Kuan Vera",
+    panel="/female",
+    create_time="2020-01-01 00:00:03",
+    field_content="WH_F0045",
+    match_content="Kuan Vera",
+)
+PRINTED = {
+    "id": "1577818324915_FBEXUB",
+    "task_id": ID,
+    "source_author": "WH_F0045_Kuan Vera",
+    "panel": "/female",
+    "create_time": "2020-01-01T00:00:03",
+    "field_content": "WH_F0045",
+    "match_content": "Kuan Vera",
+}
+MAIN: dict[str, Any] = {
+    "connections": {"main": {"secretName": "db"}, "other": {"secretName": "db2"}},
+    "default_connection": "main",
+}
+
+
+def with_secrets(gateway: Gateway) -> Gateway:
+    for name, host in (("db", "main.example"), ("db2", "other.example")):
+        content = json.dumps(site_config(host=host)).encode()
+        gateway.cluster.secrets[name] = {"data": {"connection.json": base64.b64encode(content).decode()}}
+    return gateway
+
+
+@pytest.mark.parametrize(
+    "path", ["/api/tasks/{}/sample/", "/api/tasks/{}/sample", "/tasks/{}/sample/", "/tasks/{}/sample"]
+)
+def test_a_sample_is_the_predecessors_list_of_rows(path: str) -> None:
+    gateway = Gateway()
+    task_id = gateway.post("/api/tasks/", create_body()).json()["error_message"]["task_id"]
+    gateway.tables.rows = [ROW]
+    answer = gateway.get(path.format(task_id))
+    assert (answer.status_code, answer.json()) == (200, {"error_code": 200, "error_message": [PRINTED]})
+    assert gateway.tables.asked == [("db.example", ("audience_result",), task_id, 20)]
+
+
+def test_a_task_that_has_written_nothing_yet_has_an_empty_sample() -> None:
+    gateway = Gateway()
+    task_id = gateway.post("/api/tasks/", create_body()).json()["error_message"]["task_id"]
+    empty: tuple[list[ResultRow] | None, ...] = ([], None)
+    for rows in empty:
+        gateway.tables.rows = rows
+        assert gateway.get(f"/tasks/{task_id}/sample").json() == {"error_code": 200, "error_message": []}
+
+
+@pytest.mark.parametrize(
+    ("source", "host"),
+    [({}, "main.example"), ({"connectionFrom": {"site": "other"}}, "other.example")],
+    ids=["the default connection", "the connection that the task names"],
+)
+def test_a_task_without_an_account_of_its_own_is_sampled_with_the_deployments(
+    source: dict[str, object], host: str
+) -> None:
+    gateway = with_secrets(Gateway(**MAIN))
+    gateway.cluster.add(label_task_from_kubectl(ID, **source))
+    gateway.get(f"/tasks/{ID}/sample?size=100")
+    assert gateway.tables.asked == [(host, ("audience_result",), ID, 100)]
+
+
+def test_a_task_that_is_gone_from_the_cluster_is_sampled_in_the_schemas_of_the_history() -> None:
+    gateway = with_secrets(Gateway(**MAIN, history_schemas=("a", "b")))
+    gateway.tables.rows = [ROW]
+    assert gateway.get(f"/tasks/{ID}/sample").json()["error_message"] == [PRINTED]
+    assert gateway.tables.asked == [("main.example", ("a", "b"), ID, 20)]
+
+
+@pytest.mark.parametrize(
+    "settings", [{}, {**MAIN, "history_schemas": ("a",)}], ids=["no history", "not in the history"]
+)
+def test_a_task_that_nobody_knows_is_404(settings: dict[str, Any]) -> None:
+    gateway = with_secrets(Gateway(**settings))
+    gateway.tables.rows = None
+    answer = gateway.get(f"/tasks/{ID}/sample")
+    assert (answer.status_code, answer.json()["error_message"]) == (404, f"there is no task {ID}")
+
+
+def test_a_database_that_is_away_is_a_503_with_a_time_to_come_back() -> None:
+    gateway = Gateway()
+    task_id = gateway.post("/api/tasks/", create_body()).json()["error_message"]["task_id"]
+    gateway.tables.failure = DatabaseUnavailable(2003)
+    answer = gateway.get(f"/tasks/{task_id}/sample")
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
+    assert answer.json() == {
+        "error_code": 503,
+        "error_message": "the database does not answer as it should (MySQL error 2003; docs/rest-api.md says more); "
+        "try again",
+        "errors": [],
+        "request_id": answer.headers["X-Request-ID"],
+    }
+    assert CANARY not in "".join(gateway.answers)
+
+
+def test_a_deployment_without_the_connection_says_so() -> None:
+    gateway = Gateway()
+    gateway.cluster.add(label_task_from_kubectl(ID))
+    answer = gateway.get(f"/tasks/{ID}/sample")
+    assert (answer.status_code, answer.json()["error_message"]) == (
+        409,
+        "the deployment has no connection for this task",
+    )
+
+
+def test_a_host_that_has_turned_inward_since_is_not_connected_to() -> None:
+    gateway = Gateway()
+    gateway.addresses["db.example"] = ["203.0.113.9"]
+    task_id = gateway.post("/api/tasks/", create_body()).json()["error_message"]["task_id"]
+    gateway.get(f"/tasks/{task_id}/sample")
+    gateway.addresses["db.example"] = ["203.0.113.9", "169.254.169.254"]
+    answer = gateway.get(f"/tasks/{task_id}/sample")
+    assert answer.status_code == 409
+    assert [host for host, *_ in gateway.tables.asked] == ["203.0.113.9"]
+
+
+@pytest.mark.parametrize("size", ["0", "101", "x"])
+def test_a_wrong_size_is_400(size: str) -> None:
+    answer = Gateway().get(f"/tasks/{ID}/sample?size={size}")
+    assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (400, "/query/size")
