@@ -138,7 +138,7 @@ def test_a_claim_is_exclusive_and_lost_with_the_registration(db: DbConnection, s
     slices.finish_slice(db, schema, taken)
     slices.finish_slice(db, schema, taken)
     assert slices.claim_slice(db, schema, other) is None
-    assert ledger_sums.read_totals(db, schema, task.task_id) == ledger_sums.Totals(1, 0, 5, 2, None)
+    assert ledger_sums.read_totals(db, schema, task.task_id) == ledger_sums.Totals(1, 0, 5, 2, 5, None)
     found = state_table.read_progress(db, schema, [task.task_id])[task.task_id]
     assert (found.rows_read, found.rows_labelled, found.rows_estimated) == (5, 2, 5)
     assert found.seconds_since_heartbeat is not None
@@ -156,7 +156,7 @@ def test_authors_are_counted_exactly_in_several_passes(
     schema = stage.output_schema
     slices.ensure_tables(db, schema, authors.AUTHOR_TABLES)
     for number in range(6):
-        names = [f"作者{n}" for n in range(number * 50, number * 50 + 100)]
+        names = [f"作者{n}".encode() for n in range(number * 50, number * 50 + 100)]
         joined = b"".join(map(authors.digest_of, names))
         authors.append_authors(db, schema, "t", number % 2, number, {"Ptt": joined, "news": joined[:160], "blog": b""})
     authors.append_authors(db, schema, "u", 0, 0, {"Ptt": b"x" * 16})

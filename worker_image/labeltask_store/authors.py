@@ -28,9 +28,9 @@ AUTHOR_TABLES = {
 }
 
 
-def digest_of(source_author: str) -> bytes:
-    """Return the digest under which an author is counted."""
-    return hashlib.blake2b(source_author.encode(), digest_size=DIGEST_BYTES).digest()
+def digest_of(source_author: bytes) -> bytes:
+    """Return the digest under which an author, given in UTF-8, is counted."""
+    return hashlib.blake2b(source_author, digest_size=DIGEST_BYTES).digest()
 
 
 def append_authors(

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from labeltask_store.authors import append_authors
 from labeltask_store.connection import DbConnection
-from labeltask_store.result_tables import ResultRow, ResultTable, build_inserts, run_insert
+from labeltask_store.result_tables import NewRow, ResultTable, build_inserts, run_insert
 from labeltask_store.slices import Claim, TableCount, advance, load_claim, lock_claim
 from labeltask_store.source_rows import Position
 from labeltask_store.workers import Fenced
@@ -17,7 +17,7 @@ class Batch:
 
     behind: Position
     rows_read: Mapping[str, int]
-    results: Mapping[str, Sequence[ResultRow]] = field(default_factory=dict)
+    results: Mapping[str, Sequence[NewRow]] = field(default_factory=dict)
     digests: Mapping[str, bytes] = field(default_factory=dict)
 
 
@@ -35,7 +35,8 @@ def commit_batch(
     :raises RowDoesNotFit: before anything is written.
     """
     statements = {
-        name: build_inserts(db, schema, tables[name], rows, packet_bytes) for name, rows in batch.results.items()
+        name: build_inserts(db, schema, tables[name], claim.task_id, rows, packet_bytes)
+        for name, rows in batch.results.items()
     }
     db.rollback()
     batches = lock_claim(db, schema, claim)

@@ -16,6 +16,8 @@ class Totals:
     unfinished: int
     rows_read: int
     rows_labelled: int
+    rows_estimated: int
+    """Rows of the whole range: counted when it was cut, or read where a slice is done."""
     check_point: str | None
     """Everything before is committed, truncated to the second; None once all slices are done."""
 
@@ -33,12 +35,14 @@ def read_totals(db: DbConnection, schema: str, task_id: str) -> Totals:
         db,
         "SELECT COUNT(*), COALESCE(SUM(done_at IS NULL), 0), COALESCE(SUM(rows_read), 0), "  # noqa: S608
         "COALESCE(SUM(rows_labelled), 0), "
+        "COALESCE(SUM(IF(done_at IS NULL, GREATEST(rows_estimated, rows_read), rows_read)), 0), "
         "CAST(MIN(IF(done_at IS NULL, COALESCE(cursor_time, start_time), NULL)) AS CHAR(26)) "
         f"FROM {qualified(schema, SLICE_TABLE)} WHERE task_id = %s",
         (task_id,),
     )[0]
-    slices, unfinished, read, labelled, check_point = row
-    return Totals(int(slices), int(unfinished), int(read), int(labelled), check_point and str(check_point)[:19])
+    slices, unfinished, read, labelled, estimated, check_point = row
+    cut = check_point and str(check_point)[:19]
+    return Totals(int(slices), int(unfinished), int(read), int(labelled), int(estimated), cut)
 
 
 def read_table_counts(db: DbConnection, schema: str, task_id: str) -> dict[str, TableCount]:

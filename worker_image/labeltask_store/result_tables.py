@@ -4,13 +4,15 @@ labelling.md, "Output, phase 1". Tables of the predecessor (without the primary 
 appears once there too is the work of the transaction that moves the slice's cursor.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from operator import gt
 from typing import NamedTuple
 
 from labeltask_contract.errors import LabelTaskError, TaskFailure
 from labeltask_contract.reasons import Reason
-from labeltask_store.connection import DbConnection, changed_by, error_code, rows_of
+from labeltask_store.connection import DbConnection, changed_by, error_code, escaper, rows_of
 from labeltask_store.sql import marks, qualified
 
 STATEMENT_BYTES = 4 * 1024 * 1024
@@ -18,8 +20,19 @@ STATEMENT_BYTES = 4 * 1024 * 1024
 _PACKET_OVERHEAD_BYTES = 16
 
 
+class NewRow(NamedTuple):
+    """One labelled row to be written, in UTF-8; the task's id comes with the table."""
+
+    id: bytes
+    source_author: bytes
+    panel: bytes
+    create_time: bytes
+    field_content: bytes
+    match_content: bytes
+
+
 class ResultRow(NamedTuple):
-    """One labelled row; the fields are the table's columns, in order."""
+    """One row as a result table holds it; the fields are the table's columns, in order."""
 
     id: str
     task_id: str
@@ -66,7 +79,7 @@ class ResultTable:
 class RowDoesNotFit(LabelTaskError):
     """One row exceeds a limit of the database; ``row_id`` is the source row's id."""
 
-    def __init__(self, row_id: str, message: str) -> None:
+    def __init__(self, row_id: bytes, message: str) -> None:
         self.row_id = row_id
         super().__init__(message)
 
@@ -134,34 +147,36 @@ def max_packet_bytes(db: DbConnection) -> int:
 
 
 def build_inserts(
-    db: DbConnection, schema: str, table: ResultTable, rows: Sequence[ResultRow], packet_bytes: int
+    db: DbConnection, schema: str, table: ResultTable, task_id: str, rows: Sequence[NewRow], packet_bytes: int
 ) -> list[bytes]:
     """Return INSERT statements for ``rows``, few and none longer than the server takes; nothing is sent yet.
 
     :raises RowDoesNotFit: naming the first row that exceeds the packet or a column.
     """
-    return list(_iter_inserts(db, schema, table, rows, packet_bytes))
+    return list(_iter_inserts(db, schema, table, task_id, rows, packet_bytes))
 
 
 def _iter_inserts(
-    db: DbConnection, schema: str, table: ResultTable, rows: Sequence[ResultRow], packet_bytes: int
+    db: DbConnection, schema: str, table: ResultTable, task_id: str, rows: Sequence[NewRow], packet_bytes: int
 ) -> Iterator[bytes]:
     limits = _limits(table)
+    most_bytes = [_surely_fitting_bytes(limits, name) for name in NewRow._fields]
     head = f"INSERT INTO {qualified(schema, table.name)} ({', '.join(COLUMNS)}) VALUES ".encode()  # noqa: S608
     # Only a task whose source holds an id twice, or whose ledger was lost, meets the key; the row is there once then.
     tail = b" ON DUPLICATE KEY UPDATE task_id = task_id"
     fixed = len(head) + len(tail) + _PACKET_OVERHEAD_BYTES
     allowed = min(packet_bytes, STATEMENT_BYTES)
-    template = f"({marks(len(COLUMNS))})"
+    escape = escaper(db)
+    template = b"('%b','" + escape(task_id.encode()) + b"','%b','%b','%b','%b','%b')"
     pending: list[bytes] = []
     size = fixed
-    cursor = db.cursor()
     for row in rows:
-        _check_fits(f"{schema}.{table.name}", row, limits)
-        values = cursor.mogrify(template, row).encode()
+        if any(map(gt, map(len, row), most_bytes)):
+            _check_fits(f"{schema}.{table.name}", row, limits)
+        values = template % tuple(map(escape, row))
         if fixed + len(values) > packet_bytes:
             message = (
-                f"the source row {row.id} needs a statement of {fixed + len(values):,} bytes "
+                f"the source row {row.id.decode()} needs a statement of {fixed + len(values):,} bytes "
                 f"for {schema}.{table.name}, the server's max_allowed_packet is {packet_bytes:,}; "
                 "raise it or exclude the row"
             )
@@ -171,7 +186,6 @@ def _iter_inserts(
             pending, size = [], fixed
         pending.append(values)
         size += len(values) + 1
-    cursor.close()
     if pending:
         yield head + b",".join(pending) + tail
 
@@ -187,25 +201,29 @@ def run_insert(db: DbConnection, statement: bytes) -> int:
         cursor.close()
 
 
-def _limits(table: ResultTable) -> list[tuple[int, Column]]:
-    by_name = {column.name: column for column in table.columns}
-    return [
-        (position, by_name[name])
-        for position, name in enumerate(COLUMNS)
-        if by_name[name].characters is not None and name != "task_id"
-    ]
+def _limits(table: ResultTable) -> dict[str, Column]:
+    return {
+        column.name: column
+        for column in table.columns
+        if column.name in NewRow._fields and column.characters is not None
+    }
 
 
-def _check_fits(table: str, row: ResultRow, limits: Sequence[tuple[int, Column]]) -> None:
-    for position, column in limits:
-        value = row[position]
-        if len(value) * 4 <= (column.octets or 0) and len(value) <= (column.characters or 0):
+def _surely_fitting_bytes(limits: Mapping[str, Column], name: str) -> int:
+    column = limits.get(name)
+    return sys.maxsize if column is None else min(column.characters or 0, column.octets or 0)
+
+
+def _check_fits(table: str, row: NewRow, limits: Mapping[str, Column]) -> None:
+    for name, value in zip(NewRow._fields, row, strict=True):
+        column = limits.get(name)
+        if column is None:
             continue
-        octets = len(value.encode())
+        characters = len(value.decode())
         # For VARCHAR the limit is characters, for TEXT it is bytes, which information_schema gives as both.
-        if len(value) > (column.characters or 0) or octets > (column.octets or 0):
+        if characters > (column.characters or 0) or len(value) > (column.octets or 0):
             message = (
-                f"the source row {row.id} has {len(value):,} characters ({octets:,} bytes) "
-                f"for {table}.{column.name}, which holds {column.characters:,}; widen the column or exclude the row"
+                f"the source row {row.id.decode()} has {characters:,} characters ({len(value):,} bytes) "
+                f"for {table}.{name}, which holds {column.characters:,}; widen the column or exclude the row"
             )
             raise RowDoesNotFit(row.id, message)

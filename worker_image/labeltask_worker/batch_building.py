@@ -1,67 +1,83 @@
 """Turn source rows and their labels into what is written: rows by result table, counts, and authors seen first here.
 
-labelling.md, "Output, phase 1". Pure but for the memory of authors, which only ever saves duplicate digests.
+labelling.md, "Output, phase 1". Only labelled rows and new authors cost a step each; the rest is counted in bulk. Pure
+but for the memory of authors, which only ever saves duplicate digests.
 """
 
-from collections import defaultdict
-from collections.abc import Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
 
 from labeltask_contract.task_document import TaskDocument
 from labeltask_store.authors import digest_of
 from labeltask_store.batches import Batch
-from labeltask_store.result_tables import ResultRow
-from labeltask_store.source_rows import Position, SourceRow
+from labeltask_store.result_tables import NewRow
+from labeltask_store.source_rows import SourceRows
+from labeltask_worker.matching import LabelledText
 from labeltask_worker.routing import SourceRouter, panels_of
 
-AUTHORS_REMEMBERED = 200_000
+AUTHORS_REMEMBERED = 250_000
 """Authors that a worker remembers over all tables, about 30 MB; then it forgets all and may write some again."""
 _SECOND = len("2020-01-01 00:00:00")
+_SEPARATOR = b"\xff"
+"""Between source id and author: no byte of UTF-8, so that no two pairs look alike."""
 
 
 class BatchBuilder:
-    """Builds batches for one task in one worker."""
+    """Builds batches for one task in one worker, which are committed in that order or not at all."""
 
     def __init__(self, task: TaskDocument, labels: Sequence[str]) -> None:
-        self._task_id = task.task_id
         self._router = SourceRouter(task.rules.source_tables)
-        self._panels = panels_of(labels, task.rules.label_translations)
-        self._seen: dict[str, set[str]] = defaultdict(set)
-        self._remembered = 0
+        self._panels = [panel.encode() for panel in panels_of(labels, task.rules.label_translations)]
+        self._seen: set[bytes] = set()
+        self._tables: dict[bytes, str] = {}
 
-    def build(self, rows: Sequence[SourceRow], labels: Sequence[tuple[int, ...]]) -> tuple[Batch, dict[str, set[str]]]:
-        """Return the batch, and the authors to :meth:`remember` once it is committed. ``rows`` is not empty."""
+    def build(self, rows: SourceRows, labelled: Sequence[LabelledText], *, remember: bool = True) -> Batch:
+        """Return the batch of ``rows``, which are not empty; ``labelled`` names those with labels.
+
+        Authors are left out of later batches: whoever drops a batch must not commit a later one of this builder.
+        ``remember=False`` returns a batch that is right by itself, with all its authors.
+        """
         read: dict[str, int] = defaultdict(int)
-        results: dict[str, list[ResultRow]] = defaultdict(list)
-        fresh: dict[str, set[str]] = defaultdict(set)
-        for row, row_labels in zip(rows, labels, strict=True):
-            table = self._router.table_of(row.s_id)
-            read[table] += 1
-            source_author = f"{row.s_id}_{row.author}".strip()
-            if source_author not in self._seen[table]:
-                fresh[table].add(source_author)
-            # Two labels may be translated to one panel: the row gets it once.
-            for panel in dict.fromkeys(self._panels[label] for label in row_labels):
-                results[table].append(
-                    ResultRow(
-                        row.id,
-                        self._task_id,
-                        source_author,
-                        panel,
-                        # Cut, not rounded: MySQL would round a fraction into the next second.
-                        row.post_time[:_SECOND],
-                        row.s_id,
-                        row.text,
-                    )
-                )
-        digests = {table: b"".join(map(digest_of, authors)) for table, authors in fresh.items()}
-        last = rows[-1]
-        return Batch(Position(last.post_time, last.id), dict(read), dict(results), digests), dict(fresh)
+        for source, count in Counter(rows.s_ids).items():
+            read[self._table_of(source)] += count
+        authors = set(map(_SEPARATOR.join, zip(rows.s_ids, rows.authors, strict=True)))
+        if remember:
+            if len(self._seen) > AUTHORS_REMEMBERED:
+                self._seen.clear()
+            authors -= self._seen
+            self._seen |= authors
+        return Batch(rows.last, dict(read), self._results(rows, labelled), self._digests(authors))
 
-    def remember(self, authors: dict[str, set[str]]) -> None:
-        """Leave ``authors`` out of later batches: their digests are committed."""
-        if self._remembered > AUTHORS_REMEMBERED:
-            self._seen.clear()
-            self._remembered = 0
-        for table, names in authors.items():
-            self._seen[table] |= names
-            self._remembered += len(names)
+    def _results(self, rows: SourceRows, labelled: Sequence[LabelledText]) -> dict[str, list[NewRow]]:
+        results: dict[str, list[NewRow]] = defaultdict(list)
+        panels = self._panels
+        for number, labels in labelled:
+            source = rows.s_ids[number]
+            source_author = _stripped(source + b"_" + rows.authors[number])
+            # Cut, not rounded: MySQL would round a fraction into the next second.
+            create_time = rows.post_times[number][:_SECOND]
+            table = results[self._table_of(source)]
+            # Two labels may be translated to one panel: the row gets it once.
+            for panel in dict.fromkeys([panels[label] for label in labels]):
+                table.append(NewRow(rows.ids[number], source_author, panel, create_time, source, rows.texts[number]))
+        return dict(results)
+
+    def _digests(self, authors: Iterable[bytes]) -> dict[str, bytes]:
+        digests: dict[str, list[bytes]] = defaultdict(list)
+        for pair in authors:
+            source, _, author = pair.partition(_SEPARATOR)
+            digests[self._table_of(source)].append(digest_of(_stripped(source + b"_" + author)))
+        return {table: b"".join(found) for table, found in digests.items()}
+
+    def _table_of(self, source: bytes) -> str:
+        table = self._tables.get(source)
+        if table is None:
+            table = self._router.table_of(source.decode())
+            if len(self._tables) < 100_000:
+                self._tables[source] = table
+        return table
+
+
+def _stripped(text: bytes) -> bytes:
+    """Return ``text`` without the white space around it, as ``str.strip`` sees it."""
+    return text.decode().strip().encode()

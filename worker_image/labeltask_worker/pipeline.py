@@ -1,10 +1,11 @@
 """The loop of phase 1: claim a slice, read, match, write, checkpoint. The order is visible here and only here.
 
-Every step may be cut off by a kill: what is not committed is read again by whoever claims the slice next.
+The main thread reads and matches; a second one commits the batches, one after the other and a few behind. Every step
+may be cut off by a kill: what is not committed is read again by whoever claims the slice next.
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import structlog
@@ -13,17 +14,18 @@ from labeltask_contract.errors import TaskFailure
 from labeltask_contract.reasons import Reason
 from labeltask_contract.task_document import TaskDocument
 from labeltask_contract.times import format_time, parse_time
-from labeltask_store.batches import commit_batch
+from labeltask_store.batches import Batch, commit_batch
 from labeltask_store.connection import READ_SECONDS
 from labeltask_store.ledger_sums import Totals
 from labeltask_store.progress import write_progress
 from labeltask_store.result_tables import ResultTable, RowDoesNotFit, ensure_table
 from labeltask_store.slices import Claim, claim_slice, finish_slice, release
-from labeltask_store.source_rows import SourceRow, iter_batches
+from labeltask_store.source_rows import SourceRows, iter_batches
 from labeltask_store.workers import Worker
+from labeltask_worker.background import Background
 from labeltask_worker.batch_building import BatchBuilder
 from labeltask_worker.database import RETRY_SECONDS, Database, Retry
-from labeltask_worker.matching import Matcher
+from labeltask_worker.matching import LabelledText, Matcher
 from labeltask_worker.memory import peak_memory_mib
 from labeltask_worker.shutdown import Stop
 
@@ -57,7 +59,9 @@ class Pipeline:
         *,
         index: str | None,
         tables: dict[str, ResultTable],
+        watch: Callable[[Totals], None] = lambda _: None,
     ) -> None:
+        """``watch`` is told the task's totals whenever they have been written."""
         self._task = task
         self._schema = task.output_schema
         self._worker = worker
@@ -70,6 +74,9 @@ class Pipeline:
         self._read_seconds = READ_SECONDS if index else SORT_SECONDS
         self._tables = tables
         self._end_time = format_time(parse_time(task.end_time))
+        self._watch = watch
+        self._held: Claim | None = None
+        """The slice in hand, as of its last commit; the thread that commits moves it."""
         self._reported_at = 0.0
         self._reported_tables: set[str] = set()
 
@@ -78,15 +85,16 @@ class Pipeline:
 
         :raises TaskIsOver: when the task ended meanwhile.
         """
-        while True:
-            self._stop.check()
-            claim = self._database.run(lambda db: claim_slice(db, self._schema, self._worker))
-            if claim is not None:
-                self._label_slice(claim)
-            elif self.report().unfinished == 0:
-                return
-            else:
-                self._stop.wait(POLL_SECONDS)
+        with Background() as background:
+            while True:
+                self._stop.check()
+                claim = self._database.run(lambda db: claim_slice(db, self._schema, self._worker))
+                if claim is not None:
+                    self._label_slice(claim, background)
+                elif self.report().unfinished == 0:
+                    return
+                else:
+                    self._stop.wait(POLL_SECONDS)
 
     def report(self) -> Totals:
         """Write the task's row from the ledger.
@@ -106,63 +114,96 @@ class Pipeline:
         self._reported_at = time.monotonic()
         if totals is None:
             raise TaskIsOver
+        self._watch(totals)
         return totals
 
-    def _label_slice(self, claim: Claim) -> None:
-        held = claim
-        retry = Retry(self._database.connection, self._stop, RETRY_SECONDS)
+    def _label_slice(self, claim: Claim, background: Background) -> None:
+        self._held = claim
         try:
-            while True:
-                try:
-                    with self._database.stream(self._read_seconds) as stream:
-                        for rows in iter_batches(stream, self._task, self._index, held.start, held.end, held.behind):
-                            held = self._label_batch(held, rows)
-                            retry.succeeded()
-                    break
-                except Exception as error:
-                    # Only reading: what goes wrong in writing has been tried again already.
-                    retry.failed(error, where=f"reading {self._task.input_schema}.{self._task.input_table}")
-            self._database.run(lambda db: finish_slice(db, self._schema, held))
-        except TaskFailure:
-            self._hand_back(held)
+            self._read_slice(claim, background)
+            background.put(self._finish)
+            background.drain()
+        except TaskFailure as failure:
+            if failure.reason is Reason.INTERRUPTED:
+                background.abandon()
+            else:
+                # What stands before the failure is good work; of its own failures the thread has dropped the rest.
+                background.drain()
             raise
-        _log.info("slice done", slice=held.slice_no, rows_read=sum(count.read for count in held.tables.values()))
+        finally:
+            background.abandon()
+            self._hand_back()
 
-    def _label_batch(self, claim: Claim, rows: Sequence[SourceRow]) -> Claim:
-        while rows:
-            labels = self._matcher.label([row.text for row in rows], pause_seconds=MATCH_SECONDS)
-            claim = self._commit(claim, rows[: len(labels)], labels)
-            rows = rows[len(labels) :]
-            written = {name for name, count in claim.tables.items() if count.labelled}
-            if written - self._reported_tables or time.monotonic() - self._reported_at >= PROGRESS_SECONDS:
-                self._reported_tables |= written
-                self.report()
+    def _read_slice(self, claim: Claim, background: Background) -> None:
+        """Hand every batch of the slice to the thread that commits."""
+        behind = claim.behind
+        retry = Retry(self._database.connection, self._stop, RETRY_SECONDS)
+        while True:
+            try:
+                with self._database.stream(self._read_seconds) as stream:
+                    for rows in iter_batches(stream, self._task, self._index, claim.start, claim.end, behind):
+                        self._label_batch(rows, background)
+                        behind = rows.last
+                        retry.succeeded()
+            except Exception as error:
+                # Only reading: what goes wrong in writing has been tried again already.
+                retry.failed(error, where=f"reading {self._task.input_schema}.{self._task.input_table}")
+            else:
+                return
+
+    def _label_batch(self, rows: SourceRows, background: Background) -> None:
+        while len(rows):
             self._stop.check()
-        return claim
+            done, labelled = self._matcher.match(rows.texts, pause_seconds=MATCH_SECONDS)
+            part = rows if done == len(rows) else rows.part(0, done)
+            batch = self._builder.build(part, labelled)
+            background.put(partial(self._commit, part, labelled, batch))
+            rows = rows.part(done)
 
-    def _commit(self, claim: Claim, rows: Sequence[SourceRow], labels: Sequence[tuple[int, ...]]) -> Claim:
-        batch, authors = self._builder.build(rows, labels)
+    def _commit(self, rows: SourceRows, labelled: Sequence[LabelledText], batch: Batch) -> None:
+        try:
+            self._held = claim = self._store(batch)
+        except RowDoesNotFit as error:
+            # Everything before the row is committed, so that its place is known and nothing is lost.
+            position = rows.ids.index(error.row_id)
+            if position:
+                before = [entry for entry in labelled if entry[0] < position]
+                self._held = self._store(self._builder.build(rows.part(0, position), before, remember=False))
+            raise TaskFailure(Reason.ROW_TOO_LARGE, str(error)) from None
+        written = {name for name, count in claim.tables.items() if count.labelled}
+        if written - self._reported_tables or time.monotonic() - self._reported_at >= PROGRESS_SECONDS:
+            self._reported_tables |= written
+            self.report()
+
+    def _store(self, batch: Batch) -> Claim:
+        claim = self._claim
         for name in batch.results:
             if name not in self._tables:
                 # DDL commits whatever is open, so it happens between transactions.
                 self._tables[name] = self._database.run(
                     partial(ensure_table, schema=self._schema, name=name), where=f"table {self._schema}.{name}"
                 )
-        try:
-            moved = self._database.run(
-                lambda db: commit_batch(db, self._schema, claim, batch, self._tables, self._database.packet_bytes),
-                where=f"a batch for {', '.join(f'{self._schema}.{name}' for name in sorted(batch.results))}",
-            )
-        except RowDoesNotFit as error:
-            # Everything before the row is committed, so that its place is known and nothing is lost.
-            position = next(number for number, row in enumerate(rows) if row.id == error.row_id)
-            if position:
-                self._commit(claim, rows[:position], labels[:position])
-            raise TaskFailure(Reason.ROW_TOO_LARGE, str(error)) from None
-        self._builder.remember(authors)
-        return moved
+        return self._database.run(
+            lambda db: commit_batch(db, self._schema, claim, batch, self._tables, self._database.packet_bytes),
+            where=f"a batch for {', '.join(f'{self._schema}.{name}' for name in sorted(batch.results))}",
+        )
 
-    def _hand_back(self, claim: Claim) -> None:
+    def _finish(self) -> None:
+        claim = self._claim
+        self._database.run(lambda db: finish_slice(db, self._schema, claim))
+        self._held = None
+        _log.info("slice done", slice=claim.slice_no, rows_read=sum(count.read for count in claim.tables.values()))
+
+    @property
+    def _claim(self) -> Claim:
+        if self._held is None:
+            raise AssertionError("no slice is held")
+        return self._held
+
+    def _hand_back(self) -> None:
+        claim, self._held = self._held, None
+        if claim is None:
+            return
         try:
             release(self._database.run(lambda db: db), self._schema, claim)
         except Exception as error:

@@ -1,5 +1,6 @@
 """One run of one worker: from mounted files to exit code. Phase 1 stands in ``pipeline.py``, 2 in ``finalizer.py``."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import structlog
@@ -10,7 +11,7 @@ from labeltask_contract.stat import Stat
 from labeltask_contract.task_document import TaskDocument
 from labeltask_contract.times import parse_time
 from labeltask_store.connection import DbConnection
-from labeltask_store.ledger_sums import count_slices
+from labeltask_store.ledger_sums import Totals, count_slices
 from labeltask_store.slice_plan import count_in, cut_range
 from labeltask_store.slices import store_plan
 from labeltask_store.state_table import end_task, start_task
@@ -32,10 +33,14 @@ _log = structlog.get_logger(__name__)
 class Run:
     """A worker's run. ``exit_code`` of :meth:`run` is 0 or one that ``labeltask_contract.reasons`` documents."""
 
-    def __init__(self, task_dir: Path, settings: Settings, stop: Stop) -> None:
+    def __init__(
+        self, task_dir: Path, settings: Settings, stop: Stop, watch: Callable[[Totals], None] = lambda _: None
+    ) -> None:
+        """``watch`` is told the task's totals about once a second."""
         self._task_dir = task_dir
         self._settings = settings
         self._stop = stop
+        self._watch = watch
         self._assignment: Assignment | None = None
         self._database: Database | None = None
         self._worker: Worker | None = None
@@ -95,6 +100,7 @@ class Run:
             self._stop,
             index=index,
             tables=tables,
+            watch=self._watch,
         )
         self._pipeline.run()
         _log.info("all slices are done")

@@ -1,12 +1,13 @@
 """Source rows with labels become result rows, counts and digests."""
 
-from typing import Any
+import pytest
 
 from labeltask_contract.task_document import TaskDocument
 from labeltask_store.authors import digest_of
 from labeltask_store.batches import Batch
-from labeltask_store.result_tables import ResultRow
-from labeltask_store.source_rows import Position, SourceRow
+from labeltask_store.result_tables import NewRow
+from labeltask_store.source_rows import Position, SourceRows
+from labeltask_worker import batch_building
 from labeltask_worker.batch_building import BatchBuilder
 
 TASK = TaskDocument.model_validate(
@@ -23,42 +24,76 @@ TASK = TaskDocument.model_validate(
 )
 
 
-def row(number: int, **changes: Any) -> SourceRow:
-    made = SourceRow(f"id{number}", "WH_F0045", f"author{number}", "2020-01-01 00:00:00", f"Text {number}")
-    return made._replace(**changes)
+def rows(*changes: dict[str, str]) -> SourceRows:
+    made = [
+        {
+            "ids": f"id{number}",
+            "s_ids": "WH_F0045",
+            "authors": f"author{number}",
+            "post_times": "2020-01-01 00:00:00",
+            "texts": f"Text {number}",
+            **change,
+        }
+        for number, change in enumerate(changes, 1)
+    ]
+    return SourceRows(**{name: tuple(row[name].encode() for row in made) for name in made[0]})
 
 
 def test_a_batch_holds_labelled_rows_by_table_counts_of_all_rows_and_the_last_position() -> None:
     builder = BatchBuilder(TASK, ["女性", "x"])
-    rows = [row(1, author=" A "), row(2, s_id="??", post_time="2020-01-01 00:00:00.999999"), row(3)]
-    batch, authors = builder.build(rows, [(0, 1), (1,), ()])
+    read = rows({"authors": " A "}, {"s_ids": "??", "post_times": "2020-01-01 00:00:00.999999"}, {})
+    batch = builder.build(read, [(0, (0, 1)), (1, (1,))])
+    midnight = b"2020-01-01 00:00:00"
     assert batch == Batch(
         behind=Position("2020-01-01 00:00:00", "id3"),
         rows_read={"fbfans": 2, "other": 1},
         results={
             "fbfans": [
-                ResultRow("id1", "a" * 32, "WH_F0045_ A", "/female", "2020-01-01 00:00:00", "WH_F0045", "Text 1"),
-                ResultRow("id1", "a" * 32, "WH_F0045_ A", "/x", "2020-01-01 00:00:00", "WH_F0045", "Text 1"),
+                NewRow(b"id1", b"WH_F0045_ A", b"/female", midnight, b"WH_F0045", b"Text 1"),
+                NewRow(b"id1", b"WH_F0045_ A", b"/x", midnight, b"WH_F0045", b"Text 1"),
             ],
-            "other": [ResultRow("id2", "a" * 32, "??_author2", "/x", "2020-01-01 00:00:00", "??", "Text 2")],
+            "other": [NewRow(b"id2", b"??_author2", b"/x", midnight, b"??", b"Text 2")],
         },
         digests=batch.digests,
     )
-    assert authors == {"fbfans": {"WH_F0045_ A", "WH_F0045_author3"}, "other": {"??_author2"}}
-    assert batch.digests["other"] == digest_of("??_author2")
-    assert len(batch.digests["fbfans"]) == 2 * 16
+    assert batch.digests["other"] == digest_of(b"??_author2")
+    assert {batch.digests["fbfans"][:16], batch.digests["fbfans"][16:]} == {
+        digest_of(b"WH_F0045_ A"),
+        digest_of(b"WH_F0045_author3"),
+    }
 
 
 def test_two_labels_with_one_panel_give_one_row() -> None:
-    batch, _ = BatchBuilder(TASK, ["女性", "female"]).build([row(1)], [(0, 1)])
-    assert [result.panel for result in batch.results["fbfans"]] == ["/female"]
+    batch = BatchBuilder(TASK, ["女性", "female"]).build(rows({}), [(0, (0, 1))])
+    assert [result.panel for result in batch.results["fbfans"]] == [b"/female"]
 
 
-def test_authors_are_left_out_only_once_they_are_committed() -> None:
+@pytest.mark.parametrize("space", [" ", "\u3000", "\x1c", "\t", "\u00a0", "\u2028", "\x85"])
+def test_white_space_around_source_and_author_is_stripped_as_python_strips_it(space: str) -> None:
+    batch = BatchBuilder(TASK, ["x"]).build(rows({"s_ids": f"{space}a", "authors": f"b{space} {space}"}), [(0, (0,))])
+    assert [row.source_author for row in batch.results["other"]] == [b"a_b"]
+    assert batch.digests == {"other": digest_of(b"a_b")}
+
+
+def test_an_author_is_left_out_of_later_batches_but_not_of_one_that_must_stand_alone() -> None:
     builder = BatchBuilder(TASK, ["x"])
-    first, authors = builder.build([row(1)], [()])
-    again, _ = builder.build([row(1)], [()])
-    assert first.digests == again.digests == {"fbfans": digest_of("WH_F0045_author1")}
-    builder.remember(authors)
-    assert builder.build([row(1)], [()])[0].digests == {}
-    assert builder.build([row(1, s_id="??")], [()])[0].digests == {"other": digest_of("??_author1")}
+    first = builder.build(rows({}), [])
+    assert first.digests == {"fbfans": digest_of(b"WH_F0045_author1")}
+    assert builder.build(rows({}), []).digests == {}
+    assert builder.build(rows({}), [], remember=False).digests == first.digests
+    assert builder.build(rows({"s_ids": "??"}), []).digests == {"other": digest_of(b"??_author1")}
+
+
+def test_pairs_of_source_and_author_that_read_alike_when_joined_are_both_counted() -> None:
+    read = rows({"s_ids": "WH", "authors": "F0045_a"}, {"s_ids": "WH_F0045", "authors": "a"})
+    assert BatchBuilder(TASK, ["x"]).build(read, []).digests == {
+        "other": digest_of(b"WH_F0045_a"),
+        "fbfans": digest_of(b"WH_F0045_a"),
+    }
+
+
+def test_authors_are_forgotten_when_they_are_too_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(batch_building, "AUTHORS_REMEMBERED", 0)
+    builder = BatchBuilder(TASK, ["x"])
+    first = builder.build(rows({}), [])
+    assert builder.build(rows({}), []).digests == first.digests

@@ -13,7 +13,8 @@ from labeltask_contract.errors import TaskFailure
 from labeltask_contract.pattern import ModelType, Pattern, parse_rest_pattern
 from labeltask_contract.reasons import Reason
 from labeltask_contract.spec import Policy
-from labeltask_worker.matching import build_matcher, match_counts
+from labeltask_worker.matching import build_matcher, label_texts, match_counts
+from labeltask_worker.matching.literals import required_literals
 
 KEYWORD, RULE = ModelType.KEYWORD_MODEL, ModelType.RULE_MODEL
 
@@ -24,7 +25,8 @@ def parsed(model_type: ModelType, pattern: dict[str, Any]) -> Pattern:
 
 def labels(model_type: ModelType, pattern: dict[str, Any], text: str, policy: Policy = Policy.FIRST) -> list[str]:
     names = list(pattern)
-    return [names[index] for index in build_matcher(model_type, parsed(model_type, pattern), policy).label([text])[0]]
+    matcher = build_matcher(model_type, parsed(model_type, pattern), policy)
+    return [names[index] for index in label_texts(matcher, [text])[0]]
 
 
 def naive_counts(pattern: Mapping[str, Sequence[tuple[str, list[str]]]], text: str) -> dict[int, int]:
@@ -57,12 +59,14 @@ def test_keywords_count_as_a_naive_reading_of_the_contract(
     rules = parsed(KEYWORD, {label: [list(rule) for rule in entries] for label, entries in pattern.items()})
     expected = [naive_counts(pattern, text) for text in texts]
     assert [match_counts(KEYWORD, rules, text) for text in texts] == expected
-    assert build_matcher(KEYWORD, rules, Policy.ALL).label(texts) == [tuple(sorted(counts)) for counts in expected]
-    assert build_matcher(KEYWORD, rules, Policy.FIRST).label(texts) == [
+    assert label_texts(build_matcher(KEYWORD, rules, Policy.ALL), texts) == [
+        tuple(sorted(counts)) for counts in expected
+    ]
+    assert label_texts(build_matcher(KEYWORD, rules, Policy.FIRST), texts) == [
         tuple(sorted(counts))[:1] for counts in expected
     ]
     most = [tuple(sorted(counts, key=lambda label: (-counts[label], label)))[:1] for counts in expected]
-    assert build_matcher(KEYWORD, rules, Policy.MOST).label(texts) == most
+    assert label_texts(build_matcher(KEYWORD, rules, Policy.MOST), texts) == most
 
 
 expressions = st.sampled_from(
@@ -86,7 +90,7 @@ def test_expressions_count_as_re_search_on_the_lowered_text(pattern: dict[str, l
         Policy.FIRST: [tuple(sorted(counts))[:1] for counts in expected],
         Policy.MOST: [tuple(sorted(counts, key=lambda label: (-counts[label], label)))[:1] for counts in expected],
     }.items():
-        assert build_matcher(RULE, rules, policy).label(texts) == chosen
+        assert label_texts(build_matcher(RULE, rules, policy), texts) == chosen
 
 
 def test_a_failed_longer_keyword_does_not_swallow_a_shorter_one() -> None:
@@ -153,14 +157,116 @@ def test_an_expression_that_runs_away_is_stopped_and_named() -> None:
     matcher = build_matcher(RULE, parsed(RULE, {"甲": ["b"], "乙": ["c", "^(a+)+$"]}), Policy.FIRST, 0.2)
     began = time.monotonic()
     with pytest.raises(TaskFailure) as caught:
-        matcher.label(["aaa", "a" * 40 + "x"])
+        label_texts(matcher, ["aaa", "a" * 40 + "x"])
     assert time.monotonic() - began < 5
     assert caught.value.reason is Reason.RULE_TOO_SLOW
     assert caught.value.message.startswith('label "乙", position 1: ')
-    assert matcher.label(["aaa", "b"]) == [(1,), (0,)]
+    assert label_texts(matcher, ["aaa", "b"]) == [(1,), (0,)]
 
 
 def test_rules_pause_between_texts_when_asked_to() -> None:
     matcher = build_matcher(RULE, parsed(RULE, {"A": ["a"]}), Policy.FIRST)
-    assert matcher.label(["a"] * 1_000, pause_seconds=0) == [(0,)]
-    assert matcher.label(["a"] * 1_000) == [(0,)] * 1_000
+    assert matcher.match([b"a"] * 1_000, pause_seconds=0) == (1, [(0, (0,))])
+    assert matcher.match([b"a"] * 1_000).done == 1_000
+
+
+def test_a_final_sigma_is_lowered_by_its_own_text_whatever_stands_beside_it() -> None:
+    matcher = build_matcher(
+        KEYWORD, parsed(KEYWORD, {"final": [["ς", "end"]], "other": [["σ", "partially"]]}), Policy.ALL
+    )
+    assert label_texts(matcher, ["ΑΣ", "Α", "Σ", "ΑΣΑ", "ΑΣ.", "ΑΣ\u0301"]) == [(0,), (), (1,), (1,), (), ()]
+    assert [text.lower() for text in ("ΑΣ", "Σ", "ΑΣΑ", "ΑΣ.", "ΑΣ\u0301")] == ["ας", "σ", "ασα", "ας.", "ας\u0301"]
+
+
+def test_empty_texts_and_texts_of_nul_lie_between_others_without_shifting_them() -> None:
+    matcher = build_matcher(
+        KEYWORD, parsed(KEYWORD, {"A": [["a", "absolutely"]], "0": [["\x00", "start"]]}), Policy.ALL
+    )
+    assert label_texts(matcher, ["", "A", "", "\x00", "İ", "a\x00", "a"]) == [(), (0,), (), (1,), (), (), (0,)]
+
+
+def test_half_a_surrogate_pair_in_a_text_is_no_obstacle() -> None:
+    assert labels(KEYWORD, {"A": [["a", "end"]]}, "\ud83da") == ["A"]
+    assert labels(RULE, {"A": ["^.a"]}, "\ud83da") == ["A"]
+
+
+@pytest.mark.parametrize(
+    ("expression", "literals"),
+    {
+        "男生": {"男生"},
+        "男(生|孩)": {"男生", "男孩"},
+        "[男女]生": {"男生", "女生"},
+        "我是(?:男|女)?生": {"我是"},
+        "(?<=我是)男生": {"我是"},
+        "^a.*學生會$": {"學生會"},
+        "(太太|小姐)+": {"太太", "小姐"},
+        "(?i)lady太太": {"太太"},
+        "(?i:x)女": {"女"},
+        "(?i)(?-i:ab)c": {"ab"},
+        "(?x) 男 生 # both": {"男生"},
+        "(ab){2,}": {"ab"},
+        "(.)\\1女": {"女"},
+        "ab(?!c)": {"ab"},
+    }.items(),
+)
+def test_a_match_needs_a_literal(expression: str, literals: set[str]) -> None:
+    assert set(required_literals(expression) or ()) == literals
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [r"\d{3,}", "[^a]b?", "a*", "a|.", "(?i)abc", "(?!a)", r"(.)\1", "(a)?(?(1)b|c)", "[a-c]", "\x02", "x?", "男|"],
+)
+def test_an_expression_without_a_sure_literal_is_tried_on_every_text(expression: str) -> None:
+    assert required_literals(expression) is None
+
+
+pieces = st.sampled_from(
+    [
+        "a",
+        "b",
+        "ab",
+        "女",
+        "男女",
+        "I",
+        ".",
+        "[ab女]",
+        "[^a]",
+        "[a-b]",
+        r"\w",
+        r"\d",
+        "^",
+        "$",
+        r"\b",
+        "\n",
+        "σ",
+        "i̇",
+        "\x02",
+    ]
+)
+trees = st.recursive(
+    pieces,
+    lambda inner: st.one_of(
+        st.tuples(inner, inner).map("".join),
+        st.tuples(inner, inner).map("(?:{0[0]}|{0[1]})".format),
+        st.tuples(inner, st.sampled_from(["?", "*", "+", "{2}", "{0,1}", "+?"])).map("(?:{0[0]}){0[1]}".format),
+        inner.map("({})".format),
+        inner.map("(?i:{})".format),
+        inner.map("(?={})".format),
+        inner.map("(?!{})".format),
+        inner.map("(?>{})".format),
+    ),
+    max_leaves=6,
+)
+
+
+@given(
+    st.lists(trees, min_size=1, max_size=5),
+    st.lists(st.text(letters | st.just("\n"), max_size=10), min_size=1, max_size=6),
+)
+def test_whatever_is_selected_before_expressions_match_where_re_does(rules: list[str], texts: list[str]) -> None:
+    pattern = {str(number): [rule] for number, rule in enumerate(rules)}
+    matcher = build_matcher(RULE, parsed(RULE, dict(pattern)), Policy.ALL)
+    assert label_texts(matcher, texts) == [
+        tuple(number for number, rule in enumerate(rules) if re.search(rule, text.lower())) for text in texts
+    ]

@@ -1,30 +1,40 @@
 """Label texts: pure, no database, no files. Input: a checked pattern and texts as stored; output: label indexes.
 
 >>> matcher = build_matcher(ModelType.KEYWORD_MODEL, pattern, Policy.FIRST)
->>> matcher.label(["我是男生"])
+>>> label_texts(matcher, ["我是男生"])
 [(0,)]
 """
 
-import time
 from collections.abc import Sequence
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from labeltask_contract.pattern import ModelType, Pattern
 from labeltask_contract.spec import Policy
+from labeltask_worker.matching.joined import encoded
 from labeltask_worker.matching.keyword_model import KeywordModel
 from labeltask_worker.matching.policy import choose
 from labeltask_worker.matching.rule_model import RuleModel
 
-__all__ = ["Matcher", "build_matcher", "match_counts"]
+__all__ = ["LabelledText", "Labelling", "Matcher", "build_matcher", "label_texts", "match_counts"]
 
 ROW_BUDGET_SECONDS = 1.0
+
+LabelledText = tuple[int, tuple[int, ...]]
+"""Number of a text, and the indexes of its labels, at least one, in the order of the pattern."""
+
+
+class Labelling(NamedTuple):
+    """What came of many texts: how many are done, and those of them that have labels, in order."""
+
+    done: int
+    labelled: Sequence[LabelledText]
 
 
 class Matcher(Protocol):
     """Labels many texts at a time."""
 
-    def label(self, texts: Sequence[str], *, pause_seconds: float | None = None) -> list[tuple[int, ...]]:
-        """Return each text's label indexes; after ``pause_seconds`` only those of the texts done so far, at least one.
+    def match(self, texts: Sequence[bytes], *, pause_seconds: float | None = None) -> Labelling:
+        """Label texts given in UTF-8; after ``pause_seconds`` only those done so far, at least one.
 
         :raises TaskFailure: RuleTooSlow.
         """
@@ -34,10 +44,15 @@ class _KeywordMatcher:
     def __init__(self, pattern: Pattern, policy: Policy) -> None:
         self._model = KeywordModel(pattern)
         self._policy = policy
+        self._single = [(label,) for label in range(len(pattern))]
 
-    def label(self, texts: Sequence[str], *, pause_seconds: float | None = None) -> list[tuple[int, ...]]:  # noqa: ARG002
+    def match(self, texts: Sequence[bytes], *, pause_seconds: float | None = None) -> Labelling:  # noqa: ARG002
         # A batch is bounded in bytes and takes well below a second.
-        return [choose(self._policy, counts) for counts in self._model.count_all(texts)]
+        if self._policy is Policy.FIRST:
+            single = self._single
+            return Labelling(len(texts), [(text, single[label]) for text, label in self._model.first_labels(texts)])
+        counted = self._model.count_all(texts)
+        return Labelling(len(texts), [(text, choose(self._policy, counts)) for text, counts in counted])
 
 
 class _RuleMatcher:
@@ -45,15 +60,11 @@ class _RuleMatcher:
         self._model = RuleModel(pattern, row_budget_seconds)
         self._policy = policy
 
-    def label(self, texts: Sequence[str], *, pause_seconds: float | None = None) -> list[tuple[int, ...]]:
+    def match(self, texts: Sequence[bytes], *, pause_seconds: float | None = None) -> Labelling:
         first_only = self._policy is Policy.FIRST
-        until = None if pause_seconds is None else time.monotonic() + pause_seconds
-        labels: list[tuple[int, ...]] = []
-        for text in texts:
-            labels.append(choose(self._policy, self._model.counts(text, first_only=first_only)))
-            if until is not None and time.monotonic() >= until:
-                break
-        return labels
+        done, matched = self._model.match(texts, first_only=first_only, pause_seconds=pause_seconds)
+        count = self._model.count
+        return Labelling(done, [(text, choose(self._policy, count(rules))) for text, rules in matched])
 
 
 def build_matcher(
@@ -63,6 +74,14 @@ def build_matcher(
     if model_type is ModelType.KEYWORD_MODEL:
         return _KeywordMatcher(pattern, policy)
     return _RuleMatcher(pattern, policy, row_budget_seconds)
+
+
+def label_texts(matcher: Matcher, texts: Sequence[str]) -> list[tuple[int, ...]]:
+    """Return the label indexes of each text; none for a text without a match."""
+    labels: list[tuple[int, ...]] = [()] * len(texts)
+    for number, found in matcher.match([encoded(text) for text in texts]).labelled:
+        labels[number] = found
+    return labels
 
 
 def match_counts(

@@ -1,13 +1,16 @@
 """rule_model: how many of each label's regular expressions match a text, within a time budget for each text.
 
-labelling.md, "Rules": Python ``re``, searched anywhere in the lower-cased text. An expression that backtracks without
-end is interrupted by a timer of the process's own processor time: waiting for a database or standing still does not
-count, and CPython's engine looks for signals while it matches.
+labelling.md, "Rules": Python ``re``, searched anywhere in the lower-cased text. Literals that a match must hold are
+looked for in all texts at once; an expression is tried on those texts only that hold one of its literals, and ``re``
+decides. An expression that backtracks without end is interrupted by a timer of the process's own processor time:
+waiting for a database or standing still does not count, and CPython's engine looks for signals while it matches.
 """
 
 import signal
 import threading
-from collections.abc import Iterator
+import time
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType
 
@@ -16,6 +19,15 @@ from labeltask_contract.pattern import Pattern
 from labeltask_contract.reasons import Reason
 from labeltask_contract.rule_checks import compile_expression
 from labeltask_contract.strict_json import shown
+from labeltask_worker.matching.automaton import Automaton
+from labeltask_worker.matching.joined import JoinedTexts, encoded
+from labeltask_worker.matching.literals import required_literals
+
+TICKS = 20
+"""Ticks of the timer in one budget: how exactly the budget is kept."""
+
+MatchedText = tuple[int, list[int]]
+"""Number of a text, and the numbers of the expressions that match it, in order."""
 
 
 class _OutOfTime(Exception):
@@ -23,55 +35,121 @@ class _OutOfTime(Exception):
 
 
 class RuleModel:
-    """Counts by label index for one text at a time."""
+    """Finds the expressions that match texts. Expressions are numbered through all labels, in order."""
 
     def __init__(self, pattern: Pattern, row_budget_seconds: float) -> None:
-        self._labels = [rules.label for rules in pattern]
-        self._expressions = [tuple(map(compile_expression, rules.expressions or ())) for rules in pattern]
+        self._pattern = pattern
+        numbered = [(label, text) for label, rules in enumerate(pattern) for text in rules.expressions or ()]
+        self.labels = [label for label, _ in numbered]
+        """Label of each expression."""
+        self._searches = [compile_expression(text).search for _, text in numbered]
         self._budget_seconds = row_budget_seconds
+        self._everywhere: list[int] = []
+        owners: dict[str, list[int]] = defaultdict(list)
+        for number, (_, text) in enumerate(numbered):
+            literals = required_literals(text)
+            if literals is None:
+                self._everywhere.append(number)
+            for literal in literals or ():
+                owners[literal].append(number)
+        self._owners = list(owners.values())
+        self._automaton = Automaton(list(owners))
+        self._started = (-1, 0)
+        """The text that is being matched, and the timer's ticks in it."""
 
-    def counts(self, text: str, *, first_only: bool = False) -> dict[int, int]:
-        """Return the match count of every label that matches ``text`` (as stored; it is lower-cased here).
+    def match(
+        self, texts: Sequence[bytes], *, first_only: bool = False, pause_seconds: float | None = None
+    ) -> tuple[int, list[MatchedText]]:
+        """Return how many texts were done, at least one of them, and those of them with a match.
 
-        ``first_only`` stops at the first expression that matches. Only in the main thread is the budget kept: signals
-        arrive nowhere else.
+        ``first_only`` stops at a text's first expression that matches. Only in the main thread is the budget kept:
+        signals arrive nowhere else.
 
         :raises TaskFailure: RuleTooSlow, naming label and position of the expression that was running.
         """
-        lowered = text.lower()
-        counts: dict[int, int] = {}
-        label = position = 0
+        joined = JoinedTexts(texts)
+        until = None if pause_seconds is None else time.monotonic() + pause_seconds
+        found: list[MatchedText] = []
+        number = expression = 0
         try:
-            with _budget(self._budget_seconds):
-                for label, expressions in enumerate(self._expressions):
-                    for position, expression in enumerate(expressions):  # noqa: B007 - named in the error
-                        if expression.search(lowered) is not None:
-                            counts[label] = counts.get(label, 0) + 1
+            with self._timer():
+                for number, candidates in self._candidates(joined):
+                    self._started = (number, 0)
+                    text = joined.texts[number]
+                    matched = []
+                    for expression in candidates:
+                        if self._searches[expression](text) is not None:
+                            matched.append(expression)
                             if first_only:
-                                return counts
+                                break
+                    if matched:
+                        found.append((number, matched))
+                    if until is not None and time.monotonic() >= until:
+                        return number + 1, found
         except _OutOfTime:
-            message = (
-                f'label "{shown(self._labels[label])}", position {position}: the rules took longer than '
-                f"{self._budget_seconds:g} s on a text of {len(text):,} characters, stopped in this expression; "
-                "remove nested repeats such as (a+)+"
-            )
-            raise TaskFailure(Reason.RULE_TOO_SLOW, message) from None
+            raise self._too_slow(expression, len(joined.texts[number])) from None
+        return len(texts), found
+
+    def counts(self, text: str) -> dict[int, int]:
+        """Return the match count of every label that matches one text."""
+        _, found = self.match([encoded(text)])
+        return self.count(found[0][1]) if found else {}
+
+    def count(self, matched: Sequence[int]) -> dict[int, int]:
+        """Return the match counts by label that matching expressions amount to."""
+        counts: dict[int, int] = {}
+        for expression in matched:
+            label = self.labels[expression]
+            counts[label] = counts.get(label, 0) + 1
         return counts
 
+    def _candidates(self, joined: JoinedTexts) -> Iterator[tuple[int, list[int]]]:
+        """Yield the texts that any expression may match, each with those expressions in order."""
+        wanted: dict[int, set[int]] = defaultdict(set)
+        for text, literal in self._automaton.hits(joined):
+            wanted[text].update(self._owners[literal])
+        for text in joined.aside:
+            wanted[text].update(range(len(self._searches)))
+        everywhere = self._everywhere
+        if not everywhere:
+            for text in sorted(wanted):
+                yield text, sorted(wanted[text])
+            return
+        for text in range(joined.count):
+            yield text, sorted({*everywhere, *wanted[text]}) if text in wanted else everywhere
 
-@contextmanager
-def _budget(seconds: float) -> Iterator[None]:
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    if signal.getsignal(signal.SIGVTALRM) is not _stop:
-        signal.signal(signal.SIGVTALRM, _stop)
-    signal.setitimer(signal.ITIMER_VIRTUAL, seconds)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+    def _too_slow(self, expression: int, characters: int) -> TaskFailure:
+        label = self.labels[expression]
+        position = expression - self.labels.index(label)
+        message = (
+            f'label "{shown(self._pattern[label].label)}", position {position}: the rules took longer than '
+            f"{self._budget_seconds:g} s on a text of {characters:,} characters, stopped in this expression; "
+            "remove nested repeats such as (a+)+"
+        )
+        return TaskFailure(Reason.RULE_TOO_SLOW, message)
 
+    @contextmanager
+    def _timer(self) -> Iterator[None]:
+        """Have a tick counted for the running text every twentieth of its budget, and stop it when they are too many.
 
-def _stop(_number: int, _frame: FrameType | None) -> None:
-    raise _OutOfTime
+        One timer for all texts: to set one for each would cost more than most of them take.
+        """
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        self._started = (-1, 0)
+        before = signal.signal(signal.SIGVTALRM, self._tick)
+        tick_seconds = self._budget_seconds / TICKS
+        signal.setitimer(signal.ITIMER_VIRTUAL, tick_seconds, tick_seconds)
+        try:
+            yield
+        finally:
+            signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+            # Taken back only when it is off: by default the signal ends the process.
+            signal.signal(signal.SIGVTALRM, before if callable(before) else signal.SIG_IGN)
+
+    def _tick(self, _number: int, _frame: FrameType | None) -> None:
+        text, ticks = self._started
+        self._started = (text, ticks + 1)
+        if ticks >= TICKS and text >= 0:
+            raise _OutOfTime
