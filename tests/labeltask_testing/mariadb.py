@@ -125,12 +125,20 @@ def running_server(*options: str) -> Iterator[Server]:
         yield from _run_server(Path(name), options)
 
 
+@contextmanager
+def kept_server(folder: Path, *options: str) -> Iterator[Server]:
+    """Yield a running server whose data stay in ``folder``, for benchmarks that load a big table once."""
+    folder.mkdir(parents=True, exist_ok=True)
+    yield from _run_server(folder, options)
+
+
 def _run_server(folder: Path, options: tuple[str, ...]) -> Iterator[Server]:
     (folder / "users.sql").write_text(
         f"CREATE USER IF NOT EXISTS '{USER}'@'%' IDENTIFIED BY '{PASSWORD}';\n"
         f"GRANT ALL ON *.* TO '{USER}'@'%';\nDELETE FROM mysql.global_priv WHERE User = '';\nFLUSH PRIVILEGES;\n"
     )
-    _install(folder)
+    if not (folder / "data").exists():
+        _install(folder)
     server = Server(folder, _free_port(), options)
     try:
         server.start()
@@ -140,7 +148,7 @@ def _run_server(folder: Path, options: tuple[str, ...]) -> Iterator[Server]:
 
 
 def _install(folder: Path) -> None:
-    (folder / "tmp").mkdir()
+    (folder / "tmp").mkdir(exist_ok=True)
     subprocess.run(
         [
             _program("mariadb-install-db"),
