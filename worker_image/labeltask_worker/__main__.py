@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from labeltask_contract import names
+from labeltask_worker.dump_run import DumpRun
 from labeltask_worker.logs import configure_logs
 from labeltask_worker.runner import Run
 from labeltask_worker.settings import read_settings
@@ -35,6 +36,22 @@ def run(
     stop = Stop()
     stop.install()
     code = Run(task_dir, read_settings(), stop).run()
+    stop.finished()
+    raise typer.Exit(code)
+
+
+@app.command()
+def dump_result(
+    task_dir: Annotated[Path, typer.Option(help="Folder with dump.json and connection.json.")] = Path(names.TASK_DIR),
+) -> None:
+    """Put finished tasks on the shelf: merge their production rows with the previous ones into the dump tables.
+
+    Exit codes as for ``run``. The termination message holds the counts of each dump table.
+    """
+    configure_logs()
+    stop = Stop()
+    stop.install()
+    code = DumpRun(task_dir, read_settings(), stop).run()
     stop.finished()
     raise typer.Exit(code)
 
