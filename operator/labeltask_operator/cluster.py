@@ -13,7 +13,7 @@ from urllib.parse import quote, urlencode
 import urllib3
 from kubernetes import client, config
 
-from labeltask_contract.names import API_VERSION, PLURAL, TASK_ID_LABEL
+from labeltask_contract.names import API_VERSION, LABEL_TASK, ResourceKind
 from labeltask_operator.views import Manifest
 
 _PAGE = 200
@@ -34,25 +34,25 @@ class ApiFailure(Exception):
 
 
 class Cluster(Protocol):
-    """One namespace of the API server."""
+    """One namespace of the API server, and in it the objects of one kind: LabelTasks or LabelDumps."""
 
     def get_task(self, name: str) -> Manifest | None:
-        """Return a LabelTask."""
+        """Return an object of the kind."""
 
     def iter_tasks(self) -> Iterator[Manifest]:
-        """Yield all LabelTasks."""
+        """Yield all objects of the kind."""
 
     def patch_status(self, name: str, patch: Manifest) -> Manifest | None:
-        """Merge ``patch`` into a LabelTask (its status alone changes); None where it is gone."""
+        """Merge ``patch`` into an object (its status alone changes); None where it is gone."""
 
     def delete_task(self, name: str, uid: str) -> None:
-        """See to it that this LabelTask goes, and no later one of its name."""
+        """See to it that this object goes, and no later one of its name."""
 
     def get_job(self, name: str) -> Manifest | None:
         """Return a Job."""
 
     def iter_jobs(self) -> Iterator[Manifest]:
-        """Yield the Jobs that carry a task id."""
+        """Yield the Jobs that carry an id of the kind."""
 
     def ensure_job(self, manifest: Manifest) -> Manifest:
         """Return the Job that now bears the name: the new one, or the one that was there, whoever owns it."""
@@ -79,12 +79,20 @@ class Cluster(Protocol):
 class KubernetesCluster:
     """The Cluster over HTTPS. Safe to be used by many threads at once."""
 
-    def __init__(self, api: client.ApiClient, namespace: str, timeout_seconds: float) -> None:
+    def __init__(
+        self, api: client.ApiClient, namespace: str, timeout_seconds: float, kind: ResourceKind = LABEL_TASK
+    ) -> None:
         self._api = api
+        self._namespace = namespace
+        self._id_label = kind.id_label
         self._timeout = timeout_seconds
         self._core = f"/api/v1/namespaces/{namespace}"
         self._jobs = f"/apis/batch/v1/namespaces/{namespace}/jobs"
-        self._tasks = f"/apis/{API_VERSION}/namespaces/{namespace}/{PLURAL}"
+        self._tasks = f"/apis/{API_VERSION}/namespaces/{namespace}/{kind.plural}"
+
+    def of_kind(self, kind: ResourceKind) -> "KubernetesCluster":
+        """Return the same namespace with the objects of another kind."""
+        return KubernetesCluster(self._api, self._namespace, self._timeout, kind)
 
     def get_task(self, name: str) -> Manifest | None:
         return self._get(_join(self._tasks, name))
@@ -102,7 +110,7 @@ class KubernetesCluster:
         return self._get(_join(self._jobs, name))
 
     def iter_jobs(self) -> Iterator[Manifest]:
-        return self._pages(self._jobs, TASK_ID_LABEL)
+        return self._pages(self._jobs, self._id_label)
 
     def ensure_job(self, manifest: Manifest) -> Manifest:
         return self._ensure(self._jobs, manifest)
@@ -116,7 +124,7 @@ class KubernetesCluster:
         self._delete(_join(self._jobs, name), uid, "Foreground")
 
     def iter_pods(self, task_id: str | None = None) -> Iterator[Manifest]:
-        selector = TASK_ID_LABEL if task_id is None else f"{TASK_ID_LABEL}={task_id}"
+        selector = self._id_label if task_id is None else f"{self._id_label}={task_id}"
         return self._pages(f"{self._core}/pods", selector)
 
     def read_secret(self, name: str) -> dict[str, bytes] | None:

@@ -1,4 +1,4 @@
-"""The operator's picture of the cluster: every LabelTask, worker Job and worker pod of the namespace, in memory.
+"""The operator's picture of the cluster: every LabelTask (or LabelDump), its Job and its pods, in memory.
 
 Input: watch events, own writes, and full lists from time to time. Output: views by task, without asking the API server.
 An object never goes back to an older version, and a deleted one does not come back by a list that was older.
@@ -8,41 +8,59 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
-from labeltask_contract.names import TASK_ID_LABEL, job_name
-from labeltask_operator.views import JobView, PodView, TaskView
+from labeltask_contract.names import LABEL_DUMP, LABEL_TASK, ResourceKind, dump_job_name, job_name
+from labeltask_operator.dump_view import DumpView
+from labeltask_operator.views import JobView, Manifest, ObjectView, PodView, TaskView
 
 _REMEMBERED_DELETIONS = 20_000
-View = TypeVar("View", TaskView, JobView, PodView)
 
 
-class Mirror:
-    """All three kinds; every method may be called from any thread."""
+class Named(Protocol):
+    """What every view has."""
 
-    def __init__(self) -> None:
+    @property
+    def body(self) -> Manifest: ...
+    @property
+    def name(self) -> str: ...
+
+
+View = TypeVar("View", bound=Named)
+Owner = TypeVar("Owner", bound=ObjectView)
+
+
+class ObjectMirror(Generic[Owner]):
+    """The objects of one kind ("tasks"), their Jobs and their pods; every method may be called from any thread."""
+
+    def __init__(
+        self, kind: ResourceKind, view_of: Callable[[Mapping[str, Any]], Owner], job_name_of: Callable[[str], str]
+    ) -> None:
+        self._id_label = kind.id_label
+        self._view_of = view_of
+        self._job_name_of = job_name_of
         self._lock = threading.RLock()
-        self._tasks: dict[str, TaskView] = {}
+        self._tasks: dict[str, Owner] = {}
         self._names: dict[str, str] = {}
         self._jobs: dict[str, JobView] = {}
         self._pods: dict[str, dict[str, PodView]] = {}
         self._deleted: OrderedDict[str, None] = OrderedDict()
         self._unconfirmed: dict[str, float] = {}
 
-    def task(self, name: str) -> TaskView | None:
-        """Return the LabelTask of that name."""
+    def task(self, name: str) -> Owner | None:
+        """Return the task of that name."""
         with self._lock:
             return self._tasks.get(name)
 
-    def tasks(self) -> list[TaskView]:
-        """Return all LabelTasks."""
+    def tasks(self) -> list[Owner]:
+        """Return all tasks."""
         with self._lock:
             return list(self._tasks.values())
 
     def job(self, task_id: str) -> JobView | None:
         """Return the Job that bears the task's Job name, whoever owns it."""
         with self._lock:
-            return self._jobs.get(job_name(task_id))
+            return self._jobs.get(self._job_name_of(task_id))
 
     def pods(self, task_id: str) -> tuple[PodView, ...]:
         """Return the task's pods, oldest first."""
@@ -50,8 +68,8 @@ class Mirror:
             return tuple(sorted(self._pods.get(task_id, {}).values(), key=lambda pod: (pod.created, pod.name)))
 
     def put_task(self, body: Mapping[str, Any]) -> str:
-        """Take over a LabelTask; return its key."""
-        view = TaskView.of(body)
+        """Take over a task; return its key."""
+        view = self._view_of(body)
         with self._lock:
             if self._is_news(self._tasks.get(view.name), view):
                 self._tasks[view.name] = view
@@ -70,7 +88,7 @@ class Mirror:
         """Take over a pod; return the key of its task, if it is known."""
         view = PodView.of(body)
         with self._lock:
-            task_id = _task_id(body)
+            task_id = self._id_of(body)
             if task_id is not None:
                 pods = self._pods.setdefault(task_id, {})
                 if self._is_news(pods.get(view.name), view):
@@ -78,7 +96,7 @@ class Mirror:
             return self._key_of(body)
 
     def remove_task(self, body: Mapping[str, Any]) -> str:
-        """Forget a deleted LabelTask; return its key."""
+        """Forget a deleted task; return its key."""
         with self._lock:
             name = str(body["metadata"]["name"])
             self._forget(self._tasks, name, str(body["metadata"]["uid"]))
@@ -93,7 +111,7 @@ class Mirror:
     def remove_pod(self, body: Mapping[str, Any]) -> str | None:
         """Forget a deleted pod; return the key of its task, if it is known."""
         with self._lock:
-            task_id = _task_id(body) or ""
+            task_id = self._id_of(body) or ""
             self._forget(self._pods.get(task_id, {}), str(body["metadata"]["name"]), str(body["metadata"]["uid"]))
             if not self._pods.get(task_id):
                 self._pods.pop(task_id, None)
@@ -110,7 +128,7 @@ class Mirror:
             return time.monotonic() - min(self._unconfirmed.values(), default=time.monotonic())
 
     def resync_tasks(self, fetch: Callable[[], Iterable[Mapping[str, Any]]]) -> set[str]:
-        """Make the LabelTasks those that ``fetch`` lists; return the keys of those that changed."""
+        """Make the tasks those that ``fetch`` lists; return the keys of those that changed."""
         return self._resync(fetch, lambda: list(self._tasks.values()), self.put_task, self.remove_task)
 
     def resync_jobs(self, fetch: Callable[[], Iterable[Mapping[str, Any]]]) -> set[str]:
@@ -167,16 +185,29 @@ class Mirror:
         if known is None or str(known.body["metadata"]["uid"]) != uid:
             return
         del held[name]
-        if isinstance(known, TaskView) and self._names.get(known.task_id) == name:
+        if isinstance(known, ObjectView) and self._names.get(known.task_id) == name:
             del self._names[known.task_id]
 
     def _key_of(self, body: Mapping[str, Any]) -> str | None:
-        return self._names.get(_task_id(body) or "")
+        return self._names.get(self._id_of(body) or "")
+
+    def _id_of(self, body: Mapping[str, Any]) -> str | None:
+        found = (body["metadata"].get("labels") or {}).get(self._id_label)
+        return None if found is None else str(found)
 
 
-def _task_id(body: Mapping[str, Any]) -> str | None:
-    found = (body["metadata"].get("labels") or {}).get(TASK_ID_LABEL)
-    return None if found is None else str(found)
+class Mirror(ObjectMirror[TaskView]):
+    """LabelTasks."""
+
+    def __init__(self) -> None:
+        super().__init__(LABEL_TASK, TaskView.of, job_name)
+
+
+class DumpMirror(ObjectMirror[DumpView]):
+    """LabelDumps."""
+
+    def __init__(self) -> None:
+        super().__init__(LABEL_DUMP, DumpView.of, dump_job_name)
 
 
 def _version(body: Mapping[str, Any]) -> int:

@@ -21,17 +21,10 @@ Manifest = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class TaskView:
-    """One LabelTask. An inline pattern is left out: it may be large and is read once, when the task is accepted."""
+class ObjectView:
+    """A custom resource that becomes one Job: what both kinds have in common."""
 
     body: Manifest
-
-    @classmethod
-    def of(cls, body: Mapping[str, Any]) -> "TaskView":
-        """Take over what is needed from a LabelTask's manifest."""
-        spec = dict(body.get("spec") or {})
-        spec.pop("pattern", None)
-        return cls({"metadata": _slim_metadata(body), "spec": spec, "status": body.get("status") or {}})
 
     @property
     def name(self) -> str:
@@ -60,7 +53,7 @@ class TaskView:
 
     @property
     def task_id(self) -> str:
-        """The task's key in MySQL."""
+        """The id by which its Job and pods are labelled."""
         return task_id_of(self.name, self.uid)
 
     @property
@@ -68,6 +61,23 @@ class TaskView:
         """The status as last seen."""
         status: Mapping[str, Any] = self.body["status"]
         return status
+
+    @property
+    def abort(self) -> bool:
+        """Whether it shall end, readable even where the rest of the spec is not."""
+        return self.body["spec"].get("abort") is True
+
+
+@dataclass(frozen=True)
+class TaskView(ObjectView):
+    """One LabelTask. An inline pattern is left out: it may be large and is read once, when the task is accepted."""
+
+    @classmethod
+    def of(cls, body: Mapping[str, Any]) -> "TaskView":
+        """Take over what is needed from a LabelTask's manifest."""
+        spec = dict(body.get("spec") or {})
+        spec.pop("pattern", None)
+        return cls({"metadata": slim_metadata(body), "spec": spec, "status": body.get("status") or {}})
 
     @property
     def recorded_stat(self) -> Stat | None:
@@ -79,11 +89,6 @@ class TaskView:
     def queue(self) -> str:
         """The queue, readable even where the rest of the spec is not."""
         return str(self.body["spec"].get("queue", "default"))
-
-    @property
-    def abort(self) -> bool:
-        """Whether the task shall end, readable even where the rest of the spec is not."""
-        return self.body["spec"].get("abort") is True
 
     @property
     def suspend(self) -> bool:
@@ -118,7 +123,7 @@ class JobView:
     def of(cls, body: Mapping[str, Any]) -> "JobView":
         """Take over what is needed from a Job's manifest."""
         return cls(
-            {"metadata": _slim_metadata(body), "spec": body.get("spec") or {}, "status": body.get("status") or {}}
+            {"metadata": slim_metadata(body), "spec": body.get("spec") or {}, "status": body.get("status") or {}}
         )
 
     @property
@@ -209,7 +214,7 @@ class PodView:
     @classmethod
     def of(cls, body: Mapping[str, Any]) -> "PodView":
         """Take over what is needed from a pod's manifest."""
-        return cls({"metadata": _slim_metadata(body), "status": body.get("status") or {}})
+        return cls({"metadata": slim_metadata(body), "status": body.get("status") or {}})
 
     @property
     def name(self) -> str:
@@ -286,7 +291,8 @@ class PodView:
         return {}
 
 
-def _slim_metadata(body: Mapping[str, Any]) -> Manifest:
+def slim_metadata(body: Mapping[str, Any]) -> Manifest:
+    """Return the part of an object's metadata that the operator reads."""
     metadata = body["metadata"]
     kept = (
         "name",

@@ -39,4 +39,4 @@ class Turns:
     def held(self, db: DbConnection) -> bool:
         """Tell whether it is this session's turn."""
         statement = "SELECT IS_USED_LOCK(%s) = CONNECTION_ID() AND IS_USED_LOCK(%s) = CONNECTION_ID()"
-        return rows_of(db, statement, (self._schema_lock, self._dump_lock))[0][0] == 1
+        return bool(rows_of(db, statement, (self._schema_lock, self._dump_lock))[0][0])
