@@ -1,5 +1,6 @@
 """Who is let in, in each mode; what is open to everybody; what Kubernetes is asked."""
 
+import logging
 import time
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from labeltask_gateway import auth
 from labeltask_gateway.auth import FileTokens
 from labeltask_gateway.cluster import Identity
 from labeltask_gateway.errors import ClusterUnavailable, Unauthenticated
+from labeltask_gateway.logs import configure_logging
 from labeltask_testing.gateway_fakes import Gateway, create_body
 
 ID = "8fec5762412c11ec836d04ea56825baa"
@@ -146,6 +148,8 @@ def test_accounts_have_idempotency_keys_of_their_own() -> None:
 
 
 def test_no_token_is_in_a_log_line(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logging("DEBUG")
+    logging.getLogger("httpx").setLevel(logging.WARNING)
     gateway = Gateway(auth_mode="token", auth_tokens_dir=folder)
     for token in (TOKEN, "a-wrong-token-here"):
         gateway.get("/tasks", headers=bearer(token))

@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from labeltask_contract.errors import InvalidTask
-from labeltask_gateway.errors import ClusterRefused, ClusterUnavailable
+from labeltask_gateway.cluster import Identity
+from labeltask_gateway.errors import AlreadyThere, ClusterRefused, ClusterUnavailable
 from labeltask_gateway.kubernetes_cluster import KubernetesCluster, connect
 from labeltask_gateway.recent import Wanted
 
@@ -230,3 +231,68 @@ def test_a_port_where_nobody_listens_is_unavailable(tmp_path: Path, monkeypatch:
         cluster = client_of(port, tmp_path, monkeypatch)
     with pytest.raises(ClusterUnavailable):
         cluster.find_label_task(NAME)
+
+
+REVIEWS = "/apis/authentication.k8s.io/v1/tokenreviews"
+ACCESS = "/apis/authorization.k8s.io/v1/namespaces/tasks/localsubjectaccessreviews"
+WHO = {"username": "system:serviceaccount:ns:some", "uid": "u", "groups": ["system:authenticated"]}
+
+
+def review(**status: Any) -> tuple[int, dict[str, Any]]:
+    return 201, {"spec": {"token": "x"}, "status": status}
+
+
+@pytest.mark.parametrize(
+    ("audiences", "status", "known"),
+    [
+        ((), {"authenticated": True, "user": WHO}, True),
+        (("labeltask",), {"authenticated": True, "user": WHO, "audiences": ["labeltask"]}, True),
+        (("labeltask",), {"authenticated": True, "user": WHO, "audiences": ["another"]}, False),
+        (("labeltask",), {"authenticated": True, "user": WHO}, False),
+        ((), {"authenticated": False, "error": "expired"}, False),
+        ((), {}, False),
+    ],
+)
+def test_a_token_is_reviewed_for_its_audiences(
+    cluster: KubernetesCluster, api: ApiServer, audiences: tuple[str, ...], status: dict[str, Any], known: bool
+) -> None:
+    api.answers = [review(**status)]
+    expected = Identity("system:serviceaccount:ns:some", "u", ("system:authenticated",))
+    assert cluster.review_token("t0ken", audiences) == (expected if known else None)
+    spec = {"token": "t0ken", "audiences": list(audiences)} if audiences else {"token": "t0ken"}
+    assert [(method, path, body) for method, path, _, body in api.seen] == [("POST", REVIEWS, {"spec": spec})]
+
+
+@pytest.mark.parametrize("allowed", [True, False])
+def test_an_access_is_reviewed_within_the_namespace(cluster: KubernetesCluster, api: ApiServer, allowed: bool) -> None:
+    api.answers = [(201, {"spec": {}, "status": {"allowed": allowed}})]
+    assert cluster.review_access(Identity("jane", "u", ("g",)), "patch") is allowed
+    attributes = {"namespace": "tasks", "verb": "patch", "group": "labelapi.io", "resource": "labeltasks"}
+    ((method, path, _, body),) = api.seen
+    assert (method, path) == ("POST", ACCESS)
+    assert body == {
+        "metadata": {"namespace": "tasks"},
+        "spec": {"user": "jane", "uid": "u", "groups": ["g"], "resourceAttributes": attributes},
+    }
+
+
+def test_a_refused_review_shows_no_token(cluster: KubernetesCluster, api: ApiServer) -> None:
+    api.answers = [(400, {"message": "token t0ken is odd"})]
+    with pytest.raises(ClusterRefused) as caught:
+        cluster.review_token("t0ken", ())
+    assert "t0ken" not in caught.value.cause
+    assert caught.value.__context__ is None or caught.value.__suppress_context__
+
+
+def test_a_name_that_is_taken_is_told_apart_from_other_conflicts(cluster: KubernetesCluster, api: ApiServer) -> None:
+    api.answers = [
+        (409, {"reason": "AlreadyExists"}),
+        (409, {"reason": "AlreadyExists"}),
+        (409, {"reason": "Conflict"}),
+    ]
+    with pytest.raises(AlreadyThere):
+        cluster.create_label_task({"kind": "LabelTask"})
+    with pytest.raises(AlreadyThere):
+        cluster.create_secret({"kind": "Secret"})
+    with pytest.raises(ClusterUnavailable):
+        cluster.create_label_task({"kind": "LabelTask"})
