@@ -47,12 +47,21 @@ def ensure_table(server: Server, rows: int, table: str | None = None, **shape: A
     return name
 
 
+def sample_texts(server: Server, table: str, share: float) -> tuple[list[str], list[str]]:
+    """Return authors and contents of about that share of a table's rows, from all over it."""
+    rows = server.execute(
+        f"SELECT author, content FROM `{SCHEMA}`.`{table}` WHERE CRC32(id) < {int(min(share, 1.0) * 2**32)} ORDER BY id"
+    )
+    return [author for author, _ in rows if author], [content for _, content in rows if content]
+
+
 def keywords(
     texts: Sequence[str], count: int, *, share: float = SHARE, labels: int = 8, seed: int = 2
 ) -> dict[str, Any]:
     """Return a keyword_model of ``count`` keywords of mixed match types that labels about ``share`` of ``texts``."""
     chance = random.Random(seed)
     lowered = [text.lower() for text in texts]
+    whole = "\n".join(lowered)
     pattern: dict[str, list[Any]] = {f"標籤{number}": [] for number in range(labels)}
     rules = list(pattern.values())
     seen: set[str] = set()
@@ -62,10 +71,10 @@ def keywords(
         cut = letters[first : first + chance.choice((2, 3, 3, 4, 6))]
         chance.shuffle(cut)
         word = "".join(cut) + ("" if len(cut) > 2 else str(len(seen)))
-        if word.strip() and word not in seen:
+        if word.strip() and word not in seen and word.lower() not in whole:
             seen.add(word)
             chance.choice(rules).append([word, chance.choice(_MATCH_TYPES)])
-    labelled = {number for number, text in enumerate(lowered) if any(word.lower() in text for word in seen)}
+    labelled: set[int] = set()
     for word in islice(_frequent_words(lowered, chance), 1_000):
         if len(labelled) >= SHARE * len(texts):
             break

@@ -13,10 +13,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from benchmarks.data import ensure_table, expressions, keywords, posts
+from benchmarks.data import ensure_table, expressions, keywords, sample_texts
 from benchmarks.runs import Timing, make_task, time_client, time_dry_run, time_workers
 from labeltask_testing.mariadb import Server, kept_server
-from labeltask_testing.source_rows import Post
 
 OPTIONS = (
     "--innodb-buffer-pool-size=3G",
@@ -34,9 +33,7 @@ class Bench:
     def __init__(self, server: Server, rows: int, repeat: int, scratch: Path) -> None:
         self.server, self.rows, self.repeat, self.scratch = server, rows, repeat, scratch
         self.table = ensure_table(server, rows)
-        self.sample: list[Post] = list(posts(20_000))
-        self.authors = [post.author for post in self.sample if post.author]
-        self.contents = [post.content for post in self.sample if post.content]
+        self.authors, self.contents = sample_texts(server, self.table, 20_000 / rows)
 
     def clients(self, what: tuple[str, str]) -> float:
         """Time the plain client; print its rate."""

@@ -1,12 +1,9 @@
-"""Many texts as one: lower-cased in one step, with a sentinel before and behind each, ready for one search.
+"""Many texts as one, with a sentinel before and behind each, so that one search serves them all. Pure.
 
-A sentinel is neither cased nor ignored by the rules of case, so ``lower()`` of the joined text is the joined
-``lower()`` of each (a final Σ looks at its neighbours, and meets a sentinel where its text ends). Lengths change (İ),
-so a text is found again by counting sentinels. A text that holds one itself stands aside and is matched literally.
+A text is found again by counting sentinels; one that holds a sentinel itself stands aside and is matched literally.
 """
 
 from collections.abc import Sequence
-from functools import cached_property
 
 BEGIN = "\x02"
 END = "\x03"
@@ -14,31 +11,20 @@ BEGIN_BYTE = BEGIN.encode()
 END_BYTE = END.encode()
 
 
-class JoinedTexts:
-    """Texts in UTF-8, as stored. ``aside`` holds, lower-cased and by number, those that hold a sentinel."""
+def join(texts: Sequence[bytes]) -> tuple[bytes, list[int]]:
+    """Return texts in UTF-8 as one, and the numbers of those that hold a sentinel, which are empty in it."""
+    joined = _joined(texts)
+    if joined.count(BEGIN_BYTE) == joined.count(END_BYTE) == len(texts):
+        return joined, []
+    aside = [number for number, text in enumerate(texts) if BEGIN_BYTE in text or END_BYTE in text]
+    plain = list(texts)
+    for number in aside:
+        plain[number] = b""
+    return _joined(plain), aside
 
-    def __init__(self, texts: Sequence[bytes]) -> None:
-        self.count = len(texts)
-        self.aside: dict[int, str] = {}
-        joined = BEGIN_BYTE + (END_BYTE + BEGIN_BYTE).join(texts) + END_BYTE
-        if joined.count(BEGIN_BYTE) != self.count or joined.count(END_BYTE) != self.count:
-            plain = list(texts)
-            for number, text in enumerate(texts):
-                if BEGIN_BYTE in text or END_BYTE in text:
-                    self.aside[number] = _decoded(text).lower()
-                    plain[number] = b""
-            joined = BEGIN_BYTE + (END_BYTE + BEGIN_BYTE).join(plain) + END_BYTE
-        self._lowered = _decoded(joined).lower()
-        self.lowered = encoded(self._lowered)
-        """The lower-cased whole in UTF-8; texts that stand aside are empty in it."""
 
-    @cached_property
-    def texts(self) -> list[str]:
-        """Each text, lower-cased."""
-        texts = self._lowered[1:-1].split(END + BEGIN)
-        for number, text in self.aside.items():
-            texts[number] = text
-        return texts
+def _joined(texts: Sequence[bytes]) -> bytes:
+    return BEGIN_BYTE + (END_BYTE + BEGIN_BYTE).join(texts) + END_BYTE
 
 
 def has_sentinel(text: str) -> bool:
@@ -51,5 +37,6 @@ def encoded(text: str) -> bytes:
     return text.encode("utf-8", "surrogatepass")
 
 
-def _decoded(text: bytes) -> str:
-    return text.decode("utf-8", "surrogatepass")
+def lowered(text: bytes) -> str:
+    """Return ``text``, given in UTF-8, as ``str.lower`` makes it."""
+    return text.decode("utf-8", "surrogatepass").lower()

@@ -11,8 +11,8 @@ from operator import itemgetter
 from typing import NamedTuple
 
 from labeltask_contract.pattern import MatchType, Pattern
-from labeltask_worker.matching.automaton import Automaton
-from labeltask_worker.matching.joined import BEGIN, END, JoinedTexts, encoded, has_sentinel
+from labeltask_worker.matching.automaton import Automaton, Search
+from labeltask_worker.matching.joined import BEGIN, END, encoded, has_sentinel
 
 
 class Entry(NamedTuple):
@@ -46,28 +46,28 @@ class KeywordModel:
 
     def first_labels(self, texts: Sequence[bytes]) -> list[tuple[int, int]]:
         """Return (number of the text, first label in the pattern's order that matches) of each text with a match."""
-        joined = JoinedTexts(texts)
+        search = self._automaton.search(texts)
         firsts = self._first_labels
         found: dict[int, int] = {}
-        for text, spelling in self._automaton.hits(joined):
+        for text, spelling in search.hits:
             label = firsts[spelling]
             if label < found.get(text, label + 1):
                 found[text] = label
-        if not joined.aside:
+        if not search.aside:
             return list(found.items())
-        for text, entries in self._literal_matches(joined):
+        for text, entries in self._literal_matches(search):
             found[text] = min(self.entries[number].label for number in entries)
         return sorted(found.items())
 
     def matched_entries(self, texts: Sequence[bytes]) -> list[tuple[int, set[int]]]:
         """Return (number of the text, numbers of all entries that match it) of each text with a match, in order."""
-        joined = JoinedTexts(texts)
+        search = self._automaton.search(texts)
         found = [
             (text, {number for _, spelling in hits for number in self._owners[spelling]})
-            for text, hits in groupby(self._automaton.hits(joined), itemgetter(0))
+            for text, hits in groupby(search.hits, itemgetter(0))
         ]
-        if joined.aside:
-            found = sorted([*found, *self._literal_matches(joined)])
+        if search.aside:
+            found = sorted([*found, *self._literal_matches(search)])
         return found
 
     def count_all(self, texts: Sequence[bytes]) -> list[tuple[int, dict[int, int]]]:
@@ -93,8 +93,8 @@ class KeywordModel:
             counts[label] += 1
         return dict(counts)
 
-    def _literal_matches(self, joined: JoinedTexts) -> Iterator[tuple[int, set[int]]]:
-        for number, text in joined.aside.items():
+    def _literal_matches(self, search: Search) -> Iterator[tuple[int, set[int]]]:
+        for number, text in search.aside.items():
             matched = {entry for entry, rule in enumerate(self.entries) if _matches(rule, text)}
             if matched:
                 yield number, matched

@@ -19,8 +19,8 @@ from labeltask_contract.pattern import Pattern
 from labeltask_contract.reasons import Reason
 from labeltask_contract.rule_checks import compile_expression
 from labeltask_contract.strict_json import shown
-from labeltask_worker.matching.automaton import Automaton
-from labeltask_worker.matching.joined import JoinedTexts, encoded
+from labeltask_worker.matching.automaton import Automaton, Search
+from labeltask_worker.matching.joined import encoded, lowered
 from labeltask_worker.matching.literals import required_literals
 
 TICKS = 20
@@ -67,15 +67,14 @@ class RuleModel:
 
         :raises TaskFailure: RuleTooSlow, naming label and position of the expression that was running.
         """
-        joined = JoinedTexts(texts)
         until = None if pause_seconds is None else time.monotonic() + pause_seconds
         found: list[MatchedText] = []
         number = expression = 0
         try:
             with self._timer():
-                for number, candidates in self._candidates(joined):
+                for number, candidates in self._candidates(texts):
                     self._started = (number, 0)
-                    text = joined.texts[number]
+                    text = lowered(texts[number])
                     matched = []
                     for expression in candidates:
                         if self._searches[expression](text) is not None:
@@ -87,7 +86,7 @@ class RuleModel:
                     if until is not None and time.monotonic() >= until:
                         return number + 1, found
         except _OutOfTime:
-            raise self._too_slow(expression, len(joined.texts[number])) from None
+            raise self._too_slow(expression, len(lowered(texts[number]))) from None
         return len(texts), found
 
     def counts(self, text: str) -> dict[int, int]:
@@ -103,19 +102,20 @@ class RuleModel:
             counts[label] = counts.get(label, 0) + 1
         return counts
 
-    def _candidates(self, joined: JoinedTexts) -> Iterator[tuple[int, list[int]]]:
+    def _candidates(self, texts: Sequence[bytes]) -> Iterator[tuple[int, list[int]]]:
         """Yield the texts that any expression may match, each with those expressions in order."""
         wanted: dict[int, set[int]] = defaultdict(set)
-        for text, literal in self._automaton.hits(joined):
+        search = self._automaton.search(texts) if self._owners else Search([])
+        for text, literal in search.hits:
             wanted[text].update(self._owners[literal])
-        for text in joined.aside:
+        for text in search.aside:
             wanted[text].update(range(len(self._searches)))
         everywhere = self._everywhere
         if not everywhere:
             for text in sorted(wanted):
                 yield text, sorted(wanted[text])
             return
-        for text in range(joined.count):
+        for text in range(len(texts)):
             yield text, sorted({*everywhere, *wanted[text]}) if text in wanted else everywhere
 
     def _too_slow(self, expression: int, characters: int) -> TaskFailure:
