@@ -14,7 +14,8 @@ import structlog
 
 from labeltask_contract.reasons import Reason
 from labeltask_contract.stat import Stat
-from labeltask_operator.cluster import ApiFailure, Cluster
+from labeltask_operator.cluster import Cluster
+from labeltask_operator.job_calls import TRY_AGAIN_SECONDS, create_job
 from labeltask_operator.job_outcome import Fault, JobPhase, job_phase
 from labeltask_operator.job_template import build_config_map, build_job
 from labeltask_operator.mirror import Mirror
@@ -30,7 +31,6 @@ from labeltask_operator.views import JobView, TaskView
 from labeltask_store.state_table import StoredProgress
 
 _log = structlog.get_logger(__name__)
-_TRY_AGAIN_SECONDS = 10
 _HEARTBEAT_STATUS_SECONDS = 30
 
 
@@ -210,7 +210,7 @@ class Controller:
     def _find_connection(self, view: TaskView, memory: TaskMemory) -> None:
         now = self._now()
         tried = memory.connection_tried_at
-        if memory.connection is None and (tried is None or (now - tried).total_seconds() >= _TRY_AGAIN_SECONDS):
+        if memory.connection is None and (tried is None or (now - tried).total_seconds() >= TRY_AGAIN_SECONDS):
             memory.connection_tried_at = now
             memory.connection = resolve_row_connection(view, self._cluster, self._settings)
             if memory.connection is None:
@@ -282,16 +282,11 @@ class Controller:
         if spec is None or not isinstance(seen.resolution, Resolution):
             raise AssertionError("only a resolved task gets a Job")
         manifest = build_job(seen.view, spec, seen.resolution, self._settings)
-        try:
-            body = self._cluster.ensure_job(manifest)
-        except ApiFailure as failure:
-            if not failure.refused:
-                raise
-            if failure.code == 403:
-                fault = Fault(Reason.QUOTA_EXCEEDED, f"the namespace refuses the Job: {failure.message}", hard=False)
-                return Decision(fault=fault, recheck_seconds=_TRY_AGAIN_SECONDS), None
-            message = f"the API server refuses the Job: {failure.message}"
-            return Decision(ending=Ending(Stat.FAILURE, reason=Reason.SPEC_INVALID, message=message)), None
+        body = create_job(self._cluster, manifest)
+        if isinstance(body, Fault):
+            if body.hard:
+                return Decision(ending=Ending(Stat.FAILURE, reason=body.reason, message=body.message)), None
+            return Decision(fault=body, recheck_seconds=TRY_AGAIN_SECONDS), None
         self.mirror.put_job(body)
         job = JobView.of(body)
         if job.owner_uid != seen.view.uid:

@@ -7,10 +7,11 @@ import asyncio
 import time
 from collections.abc import Callable
 from concurrent.futures import Executor
+from typing import Generic, Protocol, TypeVar
 
 import structlog
 
-from labeltask_operator.controller import Controller
+from labeltask_operator.mirror import DumpMirror, Mirror
 from labeltask_operator.settings import Settings
 from labeltask_operator.work_queue import WorkQueue
 
@@ -19,11 +20,25 @@ STUCK_SECONDS = 120.0
 """Longer than every timeout of API and database together: a loop that long without a turn hangs."""
 
 
-class Engine:
+class Reconciler(Protocol):
+    """A controller of one kind of object."""
+
+    @property
+    def mirror(self) -> Mirror | DumpMirror: ...
+    def start(self) -> None: ...
+    def resync(self) -> None: ...
+    def poll(self) -> None: ...
+    def reconcile(self, key: str) -> float | None: ...
+
+
+Served = TypeVar("Served", bound=Reconciler)
+
+
+class Engine(Generic[Served]):
     """Runs one controller in the current event loop."""
 
     def __init__(
-        self, settings: Settings, build: Callable[[Callable[[str], None]], Controller], executor: Executor
+        self, settings: Settings, build: Callable[[Callable[[str], None]], Served], executor: Executor
     ) -> None:
         self._settings = settings
         self._executor = executor
@@ -42,7 +57,12 @@ class Engine:
                 _log.warning("the first list failed, trying again", error=str(error), retry_seconds=delay)
                 await asyncio.sleep(delay)
                 delay = min(delay * 2, 10)
-        _log.info("started", tasks=len(self.controller.mirror.tasks()), namespace=self._settings.namespace)
+        _log.info(
+            "started",
+            kind=type(self.controller).__name__,
+            objects=len(self.controller.mirror.tasks()),
+            namespace=self._settings.namespace,
+        )
         every = self._every
         self._loops = [
             asyncio.create_task(self.queue.run(), name="work-queue"),
@@ -62,6 +82,8 @@ class Engine:
 
         An API server that is away is no such thing: nothing gets better by a restart.
         """
+        if not self._loops:
+            return ""  # not started yet, or for want of an API server
         for loop in self._loops:
             if loop.done():
                 return f"the {loop.get_name()} loop has ended"

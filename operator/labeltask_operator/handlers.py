@@ -1,7 +1,7 @@
 """kopf's side of the operator, and the only module with its decorators: unpack, pass on. No decision is made here.
 
-Input: watch events of LabelTasks, Jobs and pods. Output: changes of the mirror, and keys in the work queue. Only
-``on.event`` is used: kopf's create, update and delete handlers would put annotations and finalizers on the objects.
+Input: watch events of LabelTasks, LabelDumps, Jobs and pods. Output: changes of the mirrors, keys in the work queues.
+Only ``on.event`` is used: kopf's create, update and delete handlers would put annotations and finalizers on objects.
 """
 
 import asyncio
@@ -13,15 +13,26 @@ from typing import Any
 import kopf
 import structlog
 
-from labeltask_contract.names import GROUP, PLURAL, TASK_ID_LABEL, VERSION
+from labeltask_contract.names import (
+    DUMP_ID_LABEL,
+    GROUP,
+    LABEL_DUMP,
+    MANAGED_BY_LABEL,
+    MANAGER,
+    PLURAL,
+    TASK_ID_LABEL,
+    VERSION,
+)
 from labeltask_operator.cluster import connect_cluster
 from labeltask_operator.controller import Controller
+from labeltask_operator.dump_controller import DumpController
 from labeltask_operator.engine import Engine
 from labeltask_operator.settings import Settings
 from labeltask_operator.state_store import MySqlStateStore
 
 _log = structlog.get_logger(__name__)
 Event = Mapping[str, Any]
+_DUMP_THREADS = 2
 
 
 def configure_kopf(settings: kopf.OperatorSettings) -> None:
@@ -33,8 +44,9 @@ def configure_kopf(settings: kopf.OperatorSettings) -> None:
     settings.networking.connect_timeout = 5
     settings.watching.connect_timeout = 5
     settings.watching.server_timeout = 300
-    settings.watching.label_selectors["batch", "v1", "jobs"] = TASK_ID_LABEL
-    settings.watching.label_selectors["", "v1", "pods"] = TASK_ID_LABEL
+    ours = f"{MANAGED_BY_LABEL}={MANAGER}"
+    settings.watching.label_selectors["batch", "v1", "jobs"] = ours
+    settings.watching.label_selectors["", "v1", "pods"] = ours
 
 
 @kopf.on.startup(errors=kopf.ErrorsMode.PERMANENT)
@@ -47,7 +59,12 @@ async def start(settings: kopf.OperatorSettings, memo: kopf.Memo, **_: Any) -> N
     )
     executor = ThreadPoolExecutor(own.reconcile_threads, thread_name_prefix="reconcile")
     memo.engine = Engine(own, lambda enqueue: Controller(own, cluster, MySqlStateStore(), enqueue), executor)
+    dump_executor = ThreadPoolExecutor(_DUMP_THREADS, thread_name_prefix="reconcile-dump")
+    dump_cluster = cluster.of_kind(LABEL_DUMP)
+    memo.dumps = Engine(own, lambda enqueue: DumpController(own, dump_cluster, enqueue), dump_executor)
     await memo.engine.start()
+    # Not waited for: where LabelDump's CRD is not installed (yet), tasks are served all the same.
+    memo.dumps_start = asyncio.create_task(memo.dumps.start(), name="start-dumps")
 
 
 @kopf.on.cleanup()
@@ -55,33 +72,56 @@ async def stop(memo: kopf.Memo, **_: Any) -> None:
     """Stop serving; what is under way is finished by the next start."""
     with contextlib.suppress(AttributeError):  # the start itself may have failed
         await memo.engine.stop()
+        memo.dumps_start.cancel()
+        await memo.dumps.stop()
 
 
 @kopf.on.event(GROUP, VERSION, PLURAL)
 async def task_event(event: Event, memo: kopf.Memo, **_: Any) -> None:
     """A LabelTask changed."""
     mirror = memo.engine.controller.mirror
-    _pass_on(event, memo, mirror.put_task, mirror.remove_task)
+    _pass_on(event, memo.engine, mirror.put_task, mirror.remove_task)
 
 
 @kopf.on.event("batch", "v1", "jobs", labels={TASK_ID_LABEL: kopf.PRESENT})
 async def job_event(event: Event, memo: kopf.Memo, **_: Any) -> None:
     """A worker Job changed."""
     mirror = memo.engine.controller.mirror
-    _pass_on(event, memo, mirror.put_job, mirror.remove_job)
+    _pass_on(event, memo.engine, mirror.put_job, mirror.remove_job)
 
 
 @kopf.on.event("", "v1", "pods", labels={TASK_ID_LABEL: kopf.PRESENT})
 async def pod_event(event: Event, memo: kopf.Memo, **_: Any) -> None:
     """A worker pod changed."""
     mirror = memo.engine.controller.mirror
-    _pass_on(event, memo, mirror.put_pod, mirror.remove_pod)
+    _pass_on(event, memo.engine, mirror.put_pod, mirror.remove_pod)
+
+
+@kopf.on.event(GROUP, VERSION, LABEL_DUMP.plural)
+async def dump_event(event: Event, memo: kopf.Memo, **_: Any) -> None:
+    """A LabelDump changed."""
+    mirror = memo.dumps.controller.mirror
+    _pass_on(event, memo.dumps, mirror.put_task, mirror.remove_task)
+
+
+@kopf.on.event("batch", "v1", "jobs", labels={DUMP_ID_LABEL: kopf.PRESENT})
+async def dump_job_event(event: Event, memo: kopf.Memo, **_: Any) -> None:
+    """The Job of a dump changed."""
+    mirror = memo.dumps.controller.mirror
+    _pass_on(event, memo.dumps, mirror.put_job, mirror.remove_job)
+
+
+@kopf.on.event("", "v1", "pods", labels={DUMP_ID_LABEL: kopf.PRESENT})
+async def dump_pod_event(event: Event, memo: kopf.Memo, **_: Any) -> None:
+    """The pod of a dump changed."""
+    mirror = memo.dumps.controller.mirror
+    _pass_on(event, memo.dumps, mirror.put_pod, mirror.remove_pod)
 
 
 @kopf.on.probe(id="engine")
 async def probe(memo: kopf.Memo, **_: Any) -> str:
     """Fail, and so have the pod restarted, when work or watching stands still."""
-    trouble: str = memo.engine.trouble()
+    trouble: str = memo.engine.trouble() or memo.dumps.trouble()
     if trouble:
         raise kopf.PermanentError(trouble)
     return "ok"
@@ -89,12 +129,11 @@ async def probe(memo: kopf.Memo, **_: Any) -> str:
 
 def _pass_on(
     event: Event,
-    memo: kopf.Memo,
+    engine: Engine[Any],
     put: Callable[[Mapping[str, Any]], str | None],
     remove: Callable[[Mapping[str, Any]], str | None],
 ) -> None:
     body = event["object"]
-    engine: Engine = memo.engine
     engine.controller.mirror.confirm(str(body["metadata"]["uid"]))
     key = remove(body) if event["type"] == "DELETED" else put(body)
     if key is not None:

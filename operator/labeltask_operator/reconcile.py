@@ -4,21 +4,20 @@ Numbered guards on fresh state, each returning. The same observation gives the s
 """
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 
 from labeltask_contract.conditions import ConditionReason
 from labeltask_contract.reasons import Reason
 from labeltask_contract.stat import ProdStat, Stat, is_final
+from labeltask_operator.job_guards import conflict, held_from_start, seconds_to_live, with_last_stall
 from labeltask_operator.job_outcome import (
     Fault,
     JobPhase,
     explain_failure,
     find_out_of_memory,
-    find_start_fault,
     job_phase,
 )
-from labeltask_operator.moments import parse_moment
 from labeltask_operator.resolve import NotResolved, Resolution
 from labeltask_operator.settings import Settings
 from labeltask_operator.stored_row import StoredRow
@@ -122,12 +121,9 @@ def decide(seen: Observation, settings: Settings) -> Decision:
         return _without_job(seen, settings)
     # 6. Somebody else's Job bears the name.
     if seen.phase is JobPhase.FOREIGN:
-        if seen.job is not None and seen.job.deleting:
-            # Left by an earlier task of this name, and on its way out.
-            return Decision(recheck_seconds=2)
-        name = "" if seen.job is None else seen.job.name
-        message = f"a Job {name} exists that does not belong to this task; delete it, then create the task again"
-        return _fail(Fault(Reason.JOB_CONFLICT, message))
+        fault = conflict(seen.job)
+        # None: left by an earlier task of this name, and on its way out.
+        return Decision(recheck_seconds=2) if fault is None else _fail(fault)
     # 7. Our Job.
     return _with_job(seen, settings)
 
@@ -173,11 +169,8 @@ def _tidy_up(seen: Observation) -> Decision:
     spec = seen.view.spec
     ttl = None if spec is None else spec.ttl_seconds_after_finished
     seconds = None if ttl is None else (ttl.failed if stopped else ttl.succeeded)
-    finished = parse_moment(seen.view.status.get("completionTime"))
-    if seconds is None or finished is None:
-        return Decision(settled=True)
-    left = (finished + timedelta(seconds=seconds) - seen.now).total_seconds()
-    if left <= 0:
+    left = seconds_to_live(seen.view, seconds, seen.now)
+    if left == 0:
         return Decision(step=Step.DELETE_TASK, settled=True)
     return Decision(settled=True, recheck_seconds=left)
 
@@ -231,7 +224,7 @@ def _with_job(seen: Observation, settings: Settings) -> Decision:
         return Decision(recheck_seconds=2)
     # 7b. Ended.
     if seen.phase is JobPhase.FAILED:
-        return _fail(_with_last_stall(explain_failure(job, seen.pods), seen.view))
+        return _fail(with_last_stall(explain_failure(job, seen.pods), seen.view))
     if seen.phase is JobPhase.COMPLETE:
         return _completed(seen, settings)
     # 7c. Killed for its memory: trying again with the same limit ends the same way.
@@ -242,12 +235,9 @@ def _with_job(seen: Observation, settings: Settings) -> Decision:
     if seen.view.suspend or job.suspended:
         return _paused(seen, job, settings)
     # 7e. Kept from starting.
-    fault = find_start_fault(job, seen.pods, seen.now, settings.no_pod_seconds)
-    if fault is not None:
-        left = settings.startup_deadline_seconds - _stalled_for(seen, fault)
-        if fault.hard and left <= 0:
-            return _fail(fault)
-        return Decision(fault=fault, recheck_seconds=max(1.0, min(left, 10.0)) if fault.hard else 10)
+    held = held_from_start(seen.view, job, seen.pods, seen.now, settings)
+    if held is not None:
+        return _fail(held.fault) if held.for_good else Decision(fault=held.fault, recheck_seconds=held.recheck_seconds)
     # 7f. Running.
     return Decision(heartbeat_late=_late_heartbeat(seen, settings), recheck_seconds=settings.heartbeat_late_seconds / 4)
 
@@ -283,26 +273,6 @@ def _late_heartbeat(seen: Observation, settings: Settings) -> str:
     if age is None or age < settings.heartbeat_late_seconds or not any(pod.running for pod in seen.pods):
         return ""
     return "the worker runs but has written nothing to the database for more than a minute"
-
-
-def _stalled_for(seen: Observation, fault: Fault) -> float:
-    """Seconds since the status first told this fault: written down there, so that a restart does not begin anew."""
-    for condition in seen.view.status.get("conditions") or []:
-        if condition.get("type") == "Stalled" and condition.get("status") == "True":
-            since = parse_moment(condition.get("lastTransitionTime"))
-            if condition.get("reason") == fault.reason and since is not None:
-                return (seen.now - since).total_seconds()
-    return 0.0
-
-
-def _with_last_stall(fault: Fault, view: TaskView) -> Fault:
-    """Add what held a task that ran into its deadline: its pods are gone and can't tell any more."""
-    if fault.reason is not Reason.DEADLINE_EXCEEDED:
-        return fault
-    for condition in view.status.get("conditions") or []:
-        if condition.get("type") == "Stalled" and condition.get("status") == "True":
-            return Fault(fault.reason, f"{fault.message}; it was held by {condition['reason']}: {condition['message']}")
-    return fault
 
 
 def _fail(fault: Fault, not_accepted: NotResolved | None = None) -> Decision:

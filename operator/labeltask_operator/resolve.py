@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from labeltask_contract.connection import Connection, load_connection
+from labeltask_contract.connection import Connection
 from labeltask_contract.errors import InvalidTask
 from labeltask_contract.pattern import Pattern, pack_pattern, pattern_digest, rule_count, unpack_pattern
 from labeltask_contract.reasons import Reason
@@ -20,22 +20,21 @@ from labeltask_contract.status import PatternFacts
 from labeltask_contract.task_document import TaskDocument
 from labeltask_contract.times import format_time, parse_time
 from labeltask_operator.cluster import Cluster
+from labeltask_operator.references import (
+    FileSource,
+    NotResolved,
+    Unresolved,
+    find_connection,
+    named_source,
+    read_connection,
+    read_file,
+)
 from labeltask_operator.settings import Settings
 from labeltask_operator.views import Manifest, TaskView
 
+__all__ = ["FileSource", "NotResolved", "Resolution", "Rules", "resolve_row_connection", "resolve_task"]
+
 _SHOWN_PROBLEMS = 10
-
-
-@dataclass(frozen=True)
-class FileSource:
-    """One key of a Secret or ConfigMap that the worker finds as a file."""
-
-    kind: str
-    name: str
-    key: str
-
-    def __str__(self) -> str:
-        return f'key "{self.key}" of {self.kind} "{self.name}"'
 
 
 @dataclass(frozen=True)
@@ -58,30 +57,15 @@ class Resolution:
     rules: Rules
 
 
-@dataclass(frozen=True)
-class NotResolved:
-    """Something is missing (``waits``: it may still come) or wrong."""
-
-    reason: Reason
-    message: str
-    waits: bool
-
-
-class _Unresolved(Exception):
-    def __init__(self, reason: Reason, message: str, waits: bool = False) -> None:
-        self.outcome = NotResolved(reason, message, waits)
-        super().__init__(message)
-
-
 def resolve_task(body: Manifest, cluster: Cluster, settings: Settings) -> Resolution | NotResolved:
     """Read and check everything that the LabelTask ``body`` (with its inline pattern) refers to."""
     view = TaskView.of(body)
     try:
         spec = _check_spec(body, settings)
-        source, connection = _find_connection(spec, cluster, settings)
+        source, connection = find_connection(spec.connection_from, cluster, settings)
         rules = _find_rules(spec, cluster)
         return Resolution(connection, source, _build_document(view.task_id, spec, rules, settings), rules)
-    except _Unresolved as found:
+    except Unresolved as found:
         return found.outcome
 
 
@@ -95,12 +79,12 @@ def resolve_row_connection(view: TaskView, cluster: Cluster, settings: Settings)
     if spec is None:
         return None
     try:
-        own = _find_connection(spec, cluster, settings)[1]
+        own = find_connection(spec.connection_from, cluster, settings)[1]
         if spec.output.schema_ not in settings.history_schemas or settings.default_connection is None:
             return own
-        default = _load_connection(_named_source(settings.default_connection, settings), cluster)
+        default = read_connection(named_source(settings.default_connection, settings), cluster)
         return default if default.address.lower() == own.address.lower() else own
-    except _Unresolved:
+    except Unresolved:
         return None
 
 
@@ -109,55 +93,19 @@ def _check_spec(body: Mapping[str, Any], settings: Settings) -> LabelTaskSpec:
         spec = LabelTaskSpec.model_validate(body.get("spec") or {})
     except ValidationError:
         problems = TaskView.of(body).spec_problems or "spec/pattern: is malformed"
-        raise _Unresolved(Reason.SPEC_INVALID, problems) from None
+        raise Unresolved(Reason.SPEC_INVALID, problems) from None
     if (spec.pattern is None) == (spec.pattern_from is None):
-        raise _Unresolved(Reason.SPEC_INVALID, "a task needs exactly one of pattern and patternFrom")
+        raise Unresolved(Reason.SPEC_INVALID, "a task needs exactly one of pattern and patternFrom")
     try:
         start, end = parse_time(spec.start_time), parse_time(spec.end_time)
     except ValueError as error:
-        raise _Unresolved(Reason.SPEC_INVALID, f"startTime or endTime: {error}") from None
+        raise Unresolved(Reason.SPEC_INVALID, f"startTime or endTime: {error}") from None
     if start >= end:
-        raise _Unresolved(Reason.SPEC_INVALID, "startTime must be before endTime")
+        raise Unresolved(Reason.SPEC_INVALID, "startTime must be before endTime")
     if spec.image is not None and not settings.allow_image_override:
         message = "spec.image: this deployment does not let tasks choose their image; leave it out"
-        raise _Unresolved(Reason.SPEC_INVALID, message)
+        raise Unresolved(Reason.SPEC_INVALID, message)
     return spec
-
-
-def _connection_source(spec: LabelTaskSpec, settings: Settings) -> FileSource:
-    chosen = spec.connection_from
-    if chosen is not None and chosen.secret_key_ref is not None:
-        return FileSource("Secret", chosen.secret_key_ref.name, chosen.secret_key_ref.key)
-    site = settings.default_connection if chosen is None else chosen.site
-    if site is None:
-        message = (
-            "the task names no connection and the deployment has no default one; set connectionFrom to a Secret's key"
-        )
-        raise _Unresolved(Reason.SPEC_INVALID, message)
-    if site not in settings.connections:
-        known = ", ".join(sorted(settings.connections)) or "none"
-        message = f'connectionFrom.site: the deployment knows no connection "{site}"; it knows: {known}'
-        raise _Unresolved(Reason.SPEC_INVALID, message)
-    return _named_source(site, settings)
-
-
-def _named_source(site: str, settings: Settings) -> FileSource:
-    named = settings.connections[site]
-    return FileSource("Secret", named.secret_name, named.key)
-
-
-def _find_connection(spec: LabelTaskSpec, cluster: Cluster, settings: Settings) -> tuple[FileSource, Connection]:
-    source = _connection_source(spec, settings)
-    return source, _load_connection(source, cluster)
-
-
-def _load_connection(source: FileSource, cluster: Cluster) -> Connection:
-    content = _read(source, cluster)
-    try:
-        return load_connection(content)
-    except InvalidTask as error:
-        message = f"{source} holds no connection: {error}"
-        raise _Unresolved(Reason.SPEC_INVALID, message) from None
 
 
 def _find_rules(spec: LabelTaskSpec, cluster: Cluster) -> Rules:
@@ -169,15 +117,15 @@ def _find_rules(spec: LabelTaskSpec, cluster: Cluster) -> Rules:
             packed = pack_pattern(pattern)
         else:
             source = _pattern_source(spec)
-            pattern = unpack_pattern(_read(source, cluster), spec.model_type)
+            pattern = unpack_pattern(read_file(source, cluster), spec.model_type)
     except InvalidTask as error:
         where = "" if source is None else f"{source}: "
-        raise _Unresolved(Reason.RULE_INVALID, f"{where}{error}") from None
+        raise Unresolved(Reason.RULE_INVALID, f"{where}{error}") from None
     problems = find_problems(spec.model_type, pattern)
     if problems:
         shown = "; ".join(problem.message for problem in problems[:_SHOWN_PROBLEMS])
         more = len(problems) - _SHOWN_PROBLEMS
-        raise _Unresolved(Reason.RULE_INVALID, shown + (f"; and {more} more" if more > 0 else ""))
+        raise Unresolved(Reason.RULE_INVALID, shown + (f"; and {more} more" if more > 0 else ""))
     return Rules(_facts(pattern), tuple(find_warnings(spec.model_type, pattern)), source, packed)
 
 
@@ -189,19 +137,7 @@ def _pattern_source(spec: LabelTaskSpec) -> FileSource:
         return FileSource("Secret", secret.name, secret.key)
     if config_map is not None and secret is None:
         return FileSource("ConfigMap", config_map.name, config_map.key)
-    raise _Unresolved(Reason.SPEC_INVALID, "patternFrom needs exactly one of secretKeyRef and configMapKeyRef")
-
-
-def _read(source: FileSource, cluster: Cluster) -> bytes:
-    found = cluster.read_secret(source.name) if source.kind == "Secret" else cluster.read_config_map(source.name)
-    if found is None:
-        message = f'{source.kind} "{source.name}" does not exist in the task\'s namespace; create it'
-        raise _Unresolved(Reason.SECRET_MISSING, f'{message} with key "{source.key}"', waits=True)
-    if source.key not in found:
-        held = ", ".join(sorted(found)) or "none"
-        message = f'{source.kind} "{source.name}" has no key "{source.key}"; it has: {held}'
-        raise _Unresolved(Reason.SECRET_MISSING, message, waits=True)
-    return found[source.key]
+    raise Unresolved(Reason.SPEC_INVALID, "patternFrom needs exactly one of secretKeyRef and configMapKeyRef")
 
 
 def _facts(pattern: Pattern) -> PatternFacts:

@@ -1,13 +1,12 @@
 """Observation and decision -> the status of the LabelTask, and the smallest patch that brings it there. Pure."""
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any
 
 from labeltask_contract.conditions import ConditionReason, ConditionType
 from labeltask_contract.reasons import FACTS
 from labeltask_contract.stat import ProdStat, Stat
 from labeltask_contract.status import (
-    MAX_MESSAGE_CHARACTERS,
     Condition,
     LabelTaskStatus,
     PatternFacts,
@@ -15,13 +14,12 @@ from labeltask_contract.status import (
     ResultTable,
 )
 from labeltask_contract.times import format_time
+from labeltask_operator.condition_list import ConditionList, cut_text
 from labeltask_operator.job_outcome import JobPhase
 from labeltask_operator.moments import format_moment
 from labeltask_operator.reconcile import Decision, Ending, Observation, Step
 from labeltask_operator.resolve import Resolution
 from labeltask_operator.views import Manifest
-
-Truth = Literal["True", "False", "Unknown"]
 
 _FIGURES = {"progress", "attempts", "queuePosition", "peakMemoryMiB", "runTimeMinutes", "resultTables"}
 
@@ -42,7 +40,7 @@ def build_status(seen: Observation, decision: Decision, rows_per_second: int | N
         stat=stat,
         prod_stat=prod_stat,
         reason=reason,
-        error_message=None if ending is None or ending.message is None else _cut(ending.message),
+        error_message=None if ending is None or ending.message is None else cut_text(ending.message),
         progress=_progress(seen, stat, rows_per_second),
         result_tables=_result_tables(seen),
         pattern=_pattern(before) if resolution is None else resolution.rules.facts,
@@ -173,24 +171,8 @@ def _start_time(seen: Observation) -> str | None:
 
 
 def _conditions(seen: Observation, decision: Decision, prod_stat: ProdStat | None) -> tuple[Condition, ...]:
-    known = {condition["type"]: condition for condition in seen.view.status.get("conditions") or []}
-    made: dict[ConditionType, Condition] = {}
-
-    def state(kind: ConditionType, status: Truth, reason: str, message: str = "") -> None:
-        before = known.get(kind)
-        same = before is not None and before.get("status") == status
-        if same and kind is ConditionType.STALLED and before is not None and before.get("reason") != reason:
-            same = False  # a new fault has its own beginning: the start-up deadline counts from it
-        since = before["lastTransitionTime"] if same and before is not None else format_moment(seen.now)
-        made[kind] = Condition(
-            type=kind,
-            status=status,
-            reason=reason,
-            message=_cut(message),
-            last_transition_time=since,
-            observed_generation=seen.view.generation,
-        )
-
+    conditions = ConditionList(seen.view, seen.now)
+    state, known = conditions.set, conditions.known
     _accepted(seen, decision, known, state)
     _queued(seen, decision, state)
     _running(seen, decision, state)
@@ -205,7 +187,7 @@ def _conditions(seen: Observation, decision: Decision, prod_stat: ProdStat | Non
         state(ConditionType.PRODUCED, "True", word)
     if decision.ending is not None:
         _final(decision.ending, state)
-    return tuple(made.values())
+    return conditions.made()
 
 
 def _idle_word(decision: Decision) -> ConditionReason:
@@ -263,7 +245,3 @@ def _final(ending: Ending, state: Any) -> None:
     reason = ending.reason or ConditionReason.FINISHED
     words = ending.message or (FACTS[ending.reason].summary if ending.reason is not None else "")
     state(kind, "True", reason, words)
-
-
-def _cut(message: str) -> str:
-    return message if len(message) <= MAX_MESSAGE_CHARACTERS else message[: MAX_MESSAGE_CHARACTERS - 1] + "…"

@@ -1,4 +1,4 @@
-"""LabelTasks, Jobs and pods for tests: each builder returns a valid object, each method a changed copy.
+"""LabelTasks, LabelDumps, Jobs and pods for tests: each builder returns a valid object, each method a changed copy.
 
 >>> make_labeltask().with_spec(abort=True).with_status(jobName="lt-1").manifest
 """
@@ -8,7 +8,16 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from labeltask_contract.names import API_VERSION, KIND, TASK_ID_LABEL, WORKER_CONTAINER, job_name
+from labeltask_contract.names import (
+    API_VERSION,
+    DUMP_ID_LABEL,
+    KIND,
+    LABEL_DUMP,
+    TASK_ID_LABEL,
+    WORKER_CONTAINER,
+    dump_job_name,
+    job_name,
+)
 from labeltask_contract.stat import ProdStat, Stat
 from labeltask_operator.moments import format_moment
 from labeltask_store.state_table import StateRow, StoredProgress
@@ -86,6 +95,22 @@ def make_labeltask(name: str = TASK_ID, uid: str = UID, created_ago: float = 10)
     )
 
 
+DUMP_NAME = "put-on-shelf"
+DUMP_ID = UID.replace("-", "")
+
+
+def make_labeldump(name: str = DUMP_NAME, uid: str = UID, created_ago: float = 10) -> LabelTaskBuilder:
+    """A dump of one task on the default connection."""
+    made = make_labeltask(name, uid, created_ago).manifest
+    spec = {
+        "group": "GENDER",
+        "taskIds": [TASK_ID],
+        "previousSchema": "previous",
+        "output": {"schema": "results"},
+    }
+    return LabelTaskBuilder({**made, "kind": LABEL_DUMP.kind, "spec": spec})
+
+
 @dataclass(frozen=True)
 class JobBuilder:
     """A worker Job's manifest."""
@@ -147,6 +172,18 @@ def make_job(task_id: str = TASK_ID, owner_uid: str = UID, created_ago: float = 
             "status": {"active": 1, "startTime": ago(created_ago)},
         }
     )
+
+
+def make_dump_job(dump_id: str = DUMP_ID, owner_uid: str = UID, created_ago: float = 5) -> JobBuilder:
+    """An active Job of a dump."""
+    return make_job(dump_id, owner_uid, created_ago).with_metadata(
+        name=dump_job_name(dump_id), labels={DUMP_ID_LABEL: dump_id}
+    )
+
+
+def of_dump(pod: Manifest, dump_id: str = DUMP_ID) -> Manifest:
+    """Make a task's pod one of a dump."""
+    return {**pod, "metadata": {**pod["metadata"], "labels": {DUMP_ID_LABEL: dump_id}}}
 
 
 def make_pod(

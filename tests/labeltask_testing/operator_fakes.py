@@ -13,11 +13,12 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from labeltask_contract.connection import Connection
-from labeltask_contract.names import TASK_ID_LABEL
+from labeltask_contract.names import DUMP_ID_LABEL, TASK_ID_LABEL
 from labeltask_contract.stat import Stat, is_final
 from labeltask_contract.task_document import TaskDocument
 from labeltask_operator.cluster import ApiFailure
 from labeltask_operator.controller import Controller
+from labeltask_operator.dump_controller import DumpController
 from labeltask_operator.settings import Settings
 from labeltask_operator.state_store import DatabaseTrouble
 from labeltask_store.state_table import StoredProgress
@@ -42,7 +43,10 @@ def make_settings(**changes: Any) -> Settings:
 
 @dataclass
 class FakeCluster:
-    """One namespace of an API server. ``calls`` tells what was written; ``refuse`` makes a call fail."""
+    """One namespace of an API server, its objects of one kind.
+
+    ``calls`` tells what was written; ``refuse`` makes a call fail.
+    """
 
     tasks: dict[str, Manifest] = field(default_factory=dict)
     jobs: dict[str, Manifest] = field(default_factory=dict)
@@ -53,6 +57,7 @@ class FakeCluster:
     patches: list[Manifest] = field(default_factory=list)
     refuse: dict[str, ApiFailure] = field(default_factory=dict)
     version: int = 100
+    id_label: str = TASK_ID_LABEL
 
     def get_task(self, name: str) -> Manifest | None:
         return copy.deepcopy(self.tasks.get(name))
@@ -105,7 +110,7 @@ class FakeCluster:
 
     def iter_pods(self, task_id: str | None = None) -> Iterator[Manifest]:
         found = copy.deepcopy(list(self.pods.values()))
-        return (pod for pod in found if task_id in (None, pod["metadata"]["labels"][TASK_ID_LABEL]))
+        return (pod for pod in found if task_id in (None, pod["metadata"]["labels"][self.id_label]))
 
     def read_secret(self, name: str) -> dict[str, bytes] | None:
         return self.secrets.get(name)
@@ -270,3 +275,45 @@ class Bench:
     def condition(self, name: str, kind: str) -> Manifest:
         """One condition of it."""
         return next((found for found in self.status(name).get("conditions", []) if found["type"] == kind), {})
+
+
+@dataclass
+class DumpBench:
+    """A dump controller with a fake cluster and a clock that stands still until told."""
+
+    settings: Settings = field(default_factory=make_settings)
+    cluster: FakeCluster = field(default_factory=lambda: FakeCluster(id_label=DUMP_ID_LABEL))
+    now: datetime = NOW
+    wanted: set[str] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self.controller = self.restart()
+
+    def restart(self) -> DumpController:
+        """Begin with an empty memory, as a new process does."""
+        self.wanted.clear()
+        self.controller = DumpController(self.settings, self.cluster, self.wanted.add, lambda: self.now)
+        self.controller.start()
+        return self.controller
+
+    def put(self, held: dict[str, Manifest], manifest: Manifest) -> str:
+        """Let an object be as ``manifest`` says."""
+        self.cluster.version += 1
+        changed = copy.deepcopy(manifest)
+        changed["metadata"]["resourceVersion"] = str(self.cluster.version)
+        held[changed["metadata"]["name"]] = changed
+        self.controller.resync()
+        name: str = changed["metadata"]["name"]
+        return name
+
+    def look(self, name: str, times: int = 1) -> float | None:
+        """Reconcile, as often as told; return the last answer."""
+        again = None
+        for _ in range(times):
+            again = self.controller.reconcile(name)
+        return again
+
+    def status(self, name: str) -> Manifest:
+        """The status as it stands in the cluster."""
+        found: Manifest = self.cluster.tasks[name].get("status") or {}
+        return found

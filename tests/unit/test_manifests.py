@@ -13,6 +13,8 @@ import yaml
 from labeltask_contract.names import GROUP, KIND, LABEL_DUMP, PLURAL
 from labeltask_contract.spec import LabelTaskSpec
 from labeltask_gateway.settings import Settings as GatewaySettings
+from labeltask_operator.dump_resolve import DumpResolution, resolve_dump
+from labeltask_operator.dump_view import DumpView
 from labeltask_operator.resolve import Resolution, resolve_task
 from labeltask_operator.settings import Settings as OperatorSettings
 from labeltask_testing.operator_fakes import SITE_CONFIG, FakeCluster, make_settings
@@ -45,13 +47,16 @@ def test_the_written_crds_are_those_of_the_models() -> None:
 
 
 @pytest.mark.parametrize("file", EXAMPLES, ids=lambda file: file.name)
-def test_examples_are_tasks_that_the_operator_accepts(file: Path) -> None:
+def test_examples_are_tasks_and_dumps_that_the_operator_accepts(file: Path) -> None:
     cluster = FakeCluster(secrets={"my-database": {"connection.json": SITE_CONFIG}})
     for manifest in objects(file.read_text(encoding="utf-8")):
         if manifest["kind"] == "ConfigMap":
             cluster.config_maps[manifest["metadata"]["name"]] = manifest
+        manifest["metadata"]["uid"] = "11111111-2222-3333-4444-555555555555"
+        if manifest["kind"] == LABEL_DUMP.kind:
+            resolution = resolve_dump(DumpView.of(manifest), cluster, make_settings())
+            assert isinstance(resolution, DumpResolution), resolution
         if manifest["kind"] == KIND:
-            manifest["metadata"]["uid"] = "11111111-2222-3333-4444-555555555555"
             found = resolve_task(manifest, cluster, make_settings())
             assert isinstance(found, Resolution), found
             assert found.rules.warnings == ()

@@ -197,7 +197,8 @@ def _drop_what_stands_aside(database: Database, turns: Turns, merge: Merge) -> N
     """Leave no room taken by a dump that failed. Best effort: the next dump to this schema does it otherwise."""
 
     def drop(db: DbConnection) -> None:
-        if turns.take(db, 0):
+        # A moment: the session that was ended for its long statement may still be on its way out.
+        if turns.take(db, 1):
             clean_up(db, merge.schema, [merge.shelf])
 
     try:
