@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from itertools import islice
 from typing import Any
+from zlib import crc32
 
 from labeltask_testing.mariadb import Server
 from labeltask_testing.source_rows import Post, create_source_table, generate_posts, load_posts
@@ -18,6 +19,8 @@ START, END = datetime(2020, 1, 1), datetime(2021, 1, 1)
 CONTENT_CHARACTERS = 200
 AUTHORS = 97_770
 SHARE = 0.15
+HOME_PERCENT = 70
+_HOMES = ("WH_F0045", "WH_F0001", "WH_F0116", "WH_N0001", "WH_F0147", "WH_F0183", "WH_F0157", "WH_F0165", "wh_v001")
 _MATCH_TYPES = ["partially", "partially", "absolutely", "start", "end", ["start", "end"]]
 
 
@@ -25,6 +28,9 @@ def posts(rows: int, *, seed: int = 1, end: datetime = END, characters: int = CO
     """Yield posts of one year; contents grow to about ``characters`` by the texts of the posts before."""
     before = ""
     for post in generate_posts(rows, seed, start=START, end=end, authors=min(AUTHORS, max(5, rows // 10))):
+        # Most of what an author writes stands in one place.
+        if post.author and post.s_id and post.content and crc32(post.content.encode()) % 100 < HOME_PERCENT:
+            post = post._replace(s_id=_HOMES[crc32(post.author.encode()) % len(_HOMES)])
         content = post.content
         if content is not None:
             before = (content + before)[:characters]

@@ -7,7 +7,6 @@ appears once there too is the work of the transaction that moves the slice's cur
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from operator import gt
 from typing import NamedTuple
 
 from labeltask_contract.errors import LabelTaskError, TaskFailure
@@ -160,7 +159,9 @@ def _iter_inserts(
     db: DbConnection, schema: str, table: ResultTable, task_id: str, rows: Sequence[NewRow], packet_bytes: int
 ) -> Iterator[bytes]:
     limits = _limits(table)
-    most_bytes = [_surely_fitting_bytes(limits, name) for name in NewRow._fields]
+    most = {name: _surely_fitting_bytes(limits, name) for name in NewRow._fields}
+    most_id, most_panel = most.pop("id"), most.pop("panel")
+    most_others = min(most.values())
     head = f"INSERT INTO {qualified(schema, table.name)} ({', '.join(COLUMNS)}) VALUES ".encode()  # noqa: S608
     # Only a task whose source holds an id twice, or whose ledger was lost, meets the key; the row is there once then.
     tail = b" ON DUPLICATE KEY UPDATE task_id = task_id"
@@ -171,9 +172,9 @@ def _iter_inserts(
     pending: list[bytes] = []
     size = fixed
     for row in rows:
-        if any(map(gt, map(len, row), most_bytes)):
-            _check_fits(f"{schema}.{table.name}", row, limits)
         values = template % tuple(map(escape, row))
+        if len(row.id) > most_id or len(row.panel) > most_panel or len(values) > most_others:
+            _check_fits(f"{schema}.{table.name}", row, limits)
         if fixed + len(values) > packet_bytes:
             message = (
                 f"the source row {row.id.decode()} needs a statement of {fixed + len(values):,} bytes "

@@ -5,7 +5,8 @@ but for the memory of authors, which only ever saves duplicate digests.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 
 from labeltask_contract.task_document import TaskDocument
 from labeltask_store.authors import digest_of
@@ -20,6 +21,10 @@ AUTHORS_REMEMBERED = 250_000
 _SECOND = len("2020-01-01 00:00:00")
 _SEPARATOR = b"\xff"
 """Between source id and author: no byte of UTF-8, so that no two pairs look alike."""
+_SPACES = [character.encode() for character in map(chr, range(0xD800)) if character.isspace()]
+_FIRST_BYTES_OF_SPACE = frozenset(space[0] for space in _SPACES)
+_LAST_BYTES_OF_SPACE = frozenset(space[-1] for space in _SPACES)
+"""``str.strip`` has something to do only where a text begins or ends with one of these, and often not even then."""
 
 
 class BatchBuilder:
@@ -30,6 +35,7 @@ class BatchBuilder:
         self._panels = [panel.encode() for panel in panels_of(labels, task.rules.label_translations)]
         self._seen: set[bytes] = set()
         self._tables: dict[bytes, str] = {}
+        self._found_panels: dict[tuple[int, ...], tuple[bytes, ...]] = {}
 
     def build(self, rows: SourceRows, labelled: Sequence[LabelledText], *, remember: bool = True) -> Batch:
         """Return the batch of ``rows``, which are not empty; ``labelled`` names those with labels.
@@ -40,34 +46,41 @@ class BatchBuilder:
         read: dict[str, int] = defaultdict(int)
         for source, count in Counter(rows.s_ids).items():
             read[self._table_of(source)] += count
-        authors = set(map(_SEPARATOR.join, zip(rows.s_ids, rows.authors, strict=True)))
+        # Each pair once, with its source id.
+        authors = dict(zip(map(_SEPARATOR.join, zip(rows.s_ids, rows.authors, strict=True)), rows.s_ids, strict=True))
+        fresh: AbstractSet[bytes] = authors.keys()
         if remember:
             if len(self._seen) > AUTHORS_REMEMBERED:
                 self._seen.clear()
-            authors -= self._seen
-            self._seen |= authors
-        return Batch(rows.last, dict(read), self._results(rows, labelled), self._digests(authors))
+            fresh = fresh - self._seen
+            self._seen.update(fresh)
+        digests: dict[str, list[bytes]] = defaultdict(list)
+        for pair in fresh:
+            author = _stripped(pair.replace(_SEPARATOR, b"_"))
+            digests[self._table_of(authors[pair])].append(digest_of(author))
+        joined = {table: b"".join(found) for table, found in digests.items()}
+        return Batch(rows.last, dict(read), self._results(rows, labelled), joined)
 
     def _results(self, rows: SourceRows, labelled: Sequence[LabelledText]) -> dict[str, list[NewRow]]:
         results: dict[str, list[NewRow]] = defaultdict(list)
-        panels = self._panels
         for number, labels in labelled:
             source = rows.s_ids[number]
             source_author = _stripped(source + b"_" + rows.authors[number])
             # Cut, not rounded: MySQL would round a fraction into the next second.
             create_time = rows.post_times[number][:_SECOND]
             table = results[self._table_of(source)]
-            # Two labels may be translated to one panel: the row gets it once.
-            for panel in dict.fromkeys([panels[label] for label in labels]):
+            for panel in self._panels_of(labels):
                 table.append(NewRow(rows.ids[number], source_author, panel, create_time, source, rows.texts[number]))
         return dict(results)
 
-    def _digests(self, authors: Iterable[bytes]) -> dict[str, bytes]:
-        digests: dict[str, list[bytes]] = defaultdict(list)
-        for pair in authors:
-            source, _, author = pair.partition(_SEPARATOR)
-            digests[self._table_of(source)].append(digest_of(_stripped(source + b"_" + author)))
-        return {table: b"".join(found) for table, found in digests.items()}
+    def _panels_of(self, labels: tuple[int, ...]) -> tuple[bytes, ...]:
+        panels = self._found_panels.get(labels)
+        if panels is None:
+            # Two labels may be translated to one panel: the row gets it once.
+            panels = tuple(dict.fromkeys(self._panels[label] for label in labels))
+            if len(self._found_panels) < 10_000:
+                self._found_panels[labels] = panels
+        return panels
 
     def _table_of(self, source: bytes) -> str:
         table = self._tables.get(source)
@@ -80,4 +93,6 @@ class BatchBuilder:
 
 def _stripped(text: bytes) -> bytes:
     """Return ``text`` without the white space around it, as ``str.strip`` sees it."""
-    return text.decode().strip().encode()
+    if text[0] in _FIRST_BYTES_OF_SPACE or text[-1] in _LAST_BYTES_OF_SPACE:
+        return text.decode().strip().encode()
+    return text
