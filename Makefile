@@ -76,9 +76,10 @@ demo: venv ## The main job end to end: cluster, images, database, Helm, REST cal
 	PYTHONPATH=tests $(BIN)/python -m demo
 
 .PHONY: manifests
-manifests: venv ## Write the CRD and the rendered chart anew from their sources.
+manifests: venv ## Write CRDs, rendered chart and OpenAPI document anew from their sources.
 	$(LOCALKUBE) tools
 	eval "$$($(LOCALKUBE) env)" && $(BIN)/python manifests/generate.py
+	$(BIN)/python -m labeltask_gateway.write_openapi api/openapi.json
 
 .PHONY: lock
 lock: venv ## Resolve the dependencies anew and write the lock files with their hashes.
