@@ -166,12 +166,7 @@ class Task:
         """Start a worker process; each call is another pod."""
         number = len(self.stage.runs)
         folder = self.stage.folder / f"pod_{number}"
-        task_dir = folder / "task"
-        task_dir.mkdir(parents=True)
-        config = self.stage.server.site_config() if self.site_config is None else self.site_config
-        (task_dir / "task.json").write_bytes(self.document.to_json())
-        (task_dir / "connection.json").write_text(json.dumps(config))
-        (task_dir / "pattern.json.gz").write_bytes(pack_pattern(self.pattern))
+        task_dir = self.write_files(folder / "task")
         with (folder / "log").open("wb") as log:
             process = subprocess.Popen(
                 [sys.executable, "-m", "labeltask_worker", "run", "--task-dir", str(task_dir)],
@@ -189,6 +184,15 @@ class Task:
         running = Running(process, folder)
         self.stage.runs.append(running)
         return running
+
+    def write_files(self, task_dir: Path) -> Path:
+        """Write what a pod finds mounted; return the folder."""
+        task_dir.mkdir(parents=True)
+        config = self.stage.server.site_config() if self.site_config is None else self.site_config
+        (task_dir / "task.json").write_bytes(self.document.to_json())
+        (task_dir / "connection.json").write_text(json.dumps(config))
+        (task_dir / "pattern.json.gz").write_bytes(pack_pattern(self.pattern))
+        return task_dir
 
     def run(self, seconds: float = 60) -> Ended:
         """Run one worker to its end."""

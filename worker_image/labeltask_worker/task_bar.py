@@ -3,31 +3,37 @@
 Fed with the totals that the worker writes once a second, so it shows what all of the task's workers do together.
 """
 
+import time
+from collections import deque
+from collections.abc import Callable
+from datetime import timedelta
 from typing import Self
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn, TextColumn
 
 from labeltask_store.ledger_sums import Totals
+
+TOTALS_LOOKED_AT = 15
+"""Speed is taken over the last so many totals, about as many seconds."""
 
 
 class TaskBar:
     """A progress bar on stderr, as a context manager; log lines scroll above it."""
 
-    def __init__(self, console: Console | None = None) -> None:
+    def __init__(self, console: Console | None = None, clock: Callable[[], float] = time.monotonic) -> None:
         self._progress = Progress(
             SpinnerColumn(),
             TextColumn("{task.fields[rows]}"),
             BarColumn(),
             TaskProgressColumn(),
-            TextColumn("{task.fields[speed]}"),
-            TextColumn("{task.fields[share]}"),
-            TextColumn("ETA"),
-            TimeRemainingColumn(),
+            TextColumn("{task.fields[rest]}"),
             console=console or Console(stderr=True),
-            speed_estimate_period=10,
         )
-        self._task = self._progress.add_task("label", total=None, rows="starting", speed="", share="")
+        self._task = self._progress.add_task("label", total=None, rows="starting", rest="")
+        self._clock = clock
+        # rich measures speed too, but begins anew whenever the total changes, as an estimate does.
+        self._seen: deque[tuple[float, int]] = deque(maxlen=TOTALS_LOOKED_AT)
 
     def __enter__(self) -> Self:
         """Show the bar."""
@@ -40,12 +46,18 @@ class TaskBar:
 
     def show(self, totals: Totals) -> None:
         """Show where the task is."""
-        self._progress.update(self._task, completed=totals.rows_read, total=totals.rows_estimated)
-        speed = self._progress.tasks[0].speed
-        share = 100 * totals.rows_labelled / totals.rows_read if totals.rows_read else 0.0
+        read, expected = totals.rows_read, totals.rows_estimated
+        self._seen.append((self._clock(), read))
+        (since, before), (now, _) = self._seen[0], self._seen[-1]
+        speed = (read - before) / (now - since) if now > since else 0.0
+        parts = [f"{100 * totals.rows_labelled / read:.1f} % labelled"] if read else []
+        if speed:
+            left = timedelta(seconds=round((expected - read) / speed))
+            parts = [f"{speed:,.0f} rows/s", *parts, f"ETA {left}"]
         self._progress.update(
             self._task,
-            rows=f"{totals.rows_read:,} of {totals.rows_estimated:,} rows",
-            speed=f"{speed:,.0f} rows/s" if speed else "",
-            share=f"{share:.1f} % labelled",
+            completed=read,
+            total=expected,
+            rows=f"{read:,} of {expected:,} rows",
+            rest=" · ".join(parts),
         )
