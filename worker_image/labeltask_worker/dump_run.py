@@ -57,10 +57,18 @@ class DumpRun:
             return self._fail(
                 TaskFailure(Reason.INTERNAL, f"a fault inside LabelTask: {type(error).__name__}: {error}")
             )
-        if log is not None:
-            log.write_bytes(pack_outcome(tables))
+        self._leave_counts(tables)
         _log.info("the dump is complete")
         return 0
+
+    def _leave_counts(self, tables: list[DumpTable]) -> None:
+        if self._settings.termination_log is None:
+            return
+        try:
+            self._settings.termination_log.write_bytes(pack_outcome(tables))
+        except OSError as error:
+            # The tables are there, which is what counts; the log above has the numbers too.
+            _log.warning("the counts could not be left for the operator", cause=error.strerror)
 
     def _fail(self, failure: TaskFailure) -> int:
         _log.error("stopped", reason=failure.reason.value, message=failure.message)

@@ -34,3 +34,13 @@ def test_every_kind_of_setting_from_the_environment(monkeypatch: pytest.MonkeyPa
 def test_a_default_connection_that_is_none() -> None:
     with pytest.raises(ValidationError, match="LABELTASK_DEFAULT_CONNECTION names 'x'"):
         Settings(namespace="n", worker_image="w", default_connection="x")
+
+
+def test_a_shelf_of_the_deployment_s_own_and_one_that_would_write_a_table_twice(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("LABELTASK_SHELF_TABLES", '{"all": ["Ptt", "news"]}')
+    assert Settings(namespace="n", worker_image="w").shelf_tables == {"all": ("Ptt", "news")}
+    monkeypatch.setenv("LABELTASK_SHELF_TABLES", '{"a": ["Ptt"], "A": ["news"]}')
+    with pytest.raises(ValidationError, match="LABELTASK_SHELF_TABLES: two shelf tables are named a"):
+        Settings(namespace="n", worker_image="w")
