@@ -27,7 +27,9 @@ def labelled_rows(db: Any, schema: str, task_id: str) -> dict[str, list[Row]]:
     """All rows of a task by table: result tables and production tables, sorted by id and panel."""
     with db.cursor() as cursor:
         cursor.execute(
-            "SELECT table_name FROM information_schema.columns WHERE table_schema = %s AND column_name = 'match_content'",
+            # Not by `panel`: dump tables have one too, and no task.
+            "SELECT table_name FROM information_schema.columns "
+            "WHERE table_schema = %s AND column_name = 'match_content'",
             (schema,),
         )
         tables = sorted(name for (name,) in cursor.fetchall())
