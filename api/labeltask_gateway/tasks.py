@@ -83,13 +83,16 @@ class Tasks:
         :raises KeyReused: when the key stands for another request, or for a task that is gone from the cluster.
         """
         known = self._cluster.find_label_task(once.task_id)
+        if known is None and self._history.find(once.task_id) is not None:
+            # An equal request made it between the two looks, and the operator has accepted it; or it is gone, and its
+            # row in `state` would pass for the new task's, however different that is.
+            known = self._cluster.find_label_task(once.task_id)
+            if known is None:
+                raise KeyReused(f"belongs to task {once.task_id}, which is gone from the cluster")
         repeated = known is not None
         if known is not None:
             uid = _uid_of_equal(known, once)
         else:
-            # Its row in `state` would pass for the new task's, however different that is.
-            if self._history.find(once.task_id) is not None:
-                raise KeyReused(f"belongs to task {once.task_id}, which is gone from the cluster")
             manifest = build_label_task(once.task_id, request, {FINGERPRINT_ANNOTATION: once.fingerprint})
             try:
                 uid = self._cluster.create_label_task(manifest)

@@ -55,7 +55,8 @@ def rendered(installation: Installation) -> list[Manifest]:
     }
     chart = str(ROOT / "charts" / "labeltask")
     text = run(
-        *("helm", "template", RELEASE, chart, "--namespace", installation.namespace, "--values", "-"),
+        *("helm", "template", RELEASE, chart, "--namespace", installation.namespace),
+        *("--kube-version", "1.34.0", "--values", "-"),
         stdin=json.dumps(values),
     )
     return [found for found in yaml.safe_load_all(text) if found]

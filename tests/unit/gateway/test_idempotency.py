@@ -6,6 +6,7 @@ import pytest
 
 from labeltask_gateway.errors import ClusterUnavailable
 from labeltask_gateway.idempotency import FINGERPRINT_ANNOTATION, fingerprint
+from labeltask_store.state_table import StateRow
 from labeltask_testing.gateway_fakes import CANARY, Gateway, create_body, site_config, state_row
 
 KEY = {"Idempotency-Key": "nightly-2020-01-01"}
@@ -87,6 +88,26 @@ def test_a_gateway_that_died_between_the_two_objects_is_completed_by_the_next_re
     del gateway.cluster.failures["create_secret"]
     assert gateway.post("/tasks", create_body(), headers=KEY).status_code == 200
     assert list(gateway.cluster.secrets) == task_ids(gateway)
+
+
+def test_an_equal_request_that_was_accepted_while_this_one_looked_is_no_other_request(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    gateway = Gateway()
+    first = gateway.post("/tasks", create_body(), headers=KEY)
+    (task_id,) = task_ids(gateway)
+    task = gateway.cluster.label_tasks.pop(task_id)
+    find = gateway.history.find
+
+    def find_late(task_id: str) -> StateRow | None:
+        # The other request's LabelTask and its row in `state` come after this request's first look at the cluster.
+        gateway.cluster.label_tasks[task_id] = task
+        gateway.history.rows[task_id] = state_row(task_id)
+        return find(task_id)
+
+    monkeypatch.setattr(gateway.history, "find", find_late)
+    again = gateway.post("/tasks", create_body(), headers=KEY)
+    assert (again.status_code, again.json()) == (200, first.json())
 
 
 def test_a_key_whose_task_is_gone_from_the_cluster_but_not_from_the_history_is_409() -> None:
