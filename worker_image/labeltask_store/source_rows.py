@@ -67,6 +67,32 @@ def probe_source(db: DbConnection, task: TaskDocument) -> None:
     db.rollback()
 
 
+@dataclass(frozen=True)
+class Access:
+    """How the source is read in order: the index over post_time, if there is one, and what orders ids."""
+
+    index: str | None
+    id_order: str = "id"
+
+    @property
+    def sorts(self) -> bool:
+        """Whether the server sorts a slice's rows before it sends the first one."""
+        return self.index is None or self.id_order != "id"
+
+
+def find_access(db: DbConnection, task: TaskDocument) -> Access:
+    """Return how to read the task's source in (post_time, id) order."""
+    unique = rows_of(
+        db,
+        "SELECT index_name FROM information_schema.statistics WHERE table_schema = %s AND table_name = %s "
+        "GROUP BY index_name HAVING MAX(non_unique) = 0 AND COUNT(*) = 1 AND MAX(column_name) = 'id'",
+        (task.input_schema, task.input_table),
+    )
+    # Without a unique key, ids that a collation takes for one another would be one place of the cursor.
+    order = "id" if unique else "CONVERT(id USING utf8mb4) COLLATE utf8mb4_bin"
+    return Access(find_time_index(db, task), order)
+
+
 def find_time_index(db: DbConnection, task: TaskDocument) -> str | None:
     """Return the name of the index that starts with post_time, the shortest if there are several, or None."""
     rows = rows_of(
@@ -89,7 +115,7 @@ def find_time_index(db: DbConnection, task: TaskDocument) -> str | None:
 
 
 def iter_batches(
-    db: DbConnection, task: TaskDocument, index: str | None, start: str, end: str, behind: Position | None
+    db: DbConnection, task: TaskDocument, access: Access, start: str, end: str, behind: Position | None
 ) -> Iterator[SourceRows]:
     """Yield the rows with ``start <= post_time < end`` behind a position, at most ``task.batch_rows`` at a time.
 
@@ -99,10 +125,11 @@ def iter_batches(
     values: list[str] = [start, end]
     if behind is not None:
         values[0] = max(start, behind.post_time)
-        condition += " AND (post_time > %s OR id > %s)"
+        condition += f" AND (post_time > %s OR {access.id_order} > %s)"
         values += [behind.post_time, behind.id]
-    source = source_of(task.input_schema, task.input_table, index)
-    return _batches(db, task, f"FROM {source} WHERE {condition}", " ORDER BY post_time, id", values)
+    source = source_of(task.input_schema, task.input_table, access.index)
+    order = f" ORDER BY post_time, {access.id_order}"
+    return _batches(db, task, f"FROM {source} WHERE {condition}", order, values)
 
 
 def iter_all(db: DbConnection, task: TaskDocument) -> Iterator[SourceRows]:

@@ -20,7 +20,7 @@ from labeltask_store.ledger_sums import Totals
 from labeltask_store.progress import write_progress
 from labeltask_store.result_tables import ResultTable, RowDoesNotFit, ensure_table
 from labeltask_store.slices import Claim, claim_slice, finish_slice, release
-from labeltask_store.source_rows import SourceRows, iter_batches
+from labeltask_store.source_rows import Access, SourceRows, iter_batches
 from labeltask_store.workers import Worker
 from labeltask_worker.background import Background
 from labeltask_worker.batch_building import BatchBuilder
@@ -34,7 +34,7 @@ PROGRESS_SECONDS = 1.0
 MATCH_SECONDS = 2.0
 """Longest time that rows are matched without a commit: far below the lease and the grace period."""
 SORT_SECONDS = 1_800
-"""Longest silence before the first row of a source table without an index over post_time."""
+"""Longest silence before the first row of a source table without an index over post_time, or without a key."""
 POLL_SECONDS = 0.5
 """How often a worker without a slice looks whether one has become free or all are done."""
 
@@ -57,7 +57,7 @@ class Pipeline:
         builder: BatchBuilder,
         stop: Stop,
         *,
-        index: str | None,
+        access: Access,
         tables: dict[str, ResultTable],
         watch: Callable[[Totals], None] = lambda _: None,
     ) -> None:
@@ -69,9 +69,8 @@ class Pipeline:
         self._matcher = matcher
         self._builder = builder
         self._stop = stop
-        self._index = index
-        # Without an index the server sorts a slice's rows before it sends the first one.
-        self._read_seconds = READ_SECONDS if index else SORT_SECONDS
+        self._access = access
+        self._read_seconds = SORT_SECONDS if access.sorts else READ_SECONDS
         self._tables = tables
         self._end_time = format_time(parse_time(task.end_time))
         self._watch = watch
@@ -141,7 +140,7 @@ class Pipeline:
         while True:
             try:
                 with self._database.stream(self._read_seconds) as stream:
-                    for rows in iter_batches(stream, self._task, self._index, claim.start, claim.end, behind):
+                    for rows in iter_batches(stream, self._task, self._access, claim.start, claim.end, behind):
                         self._label_batch(rows, background)
                         behind = rows.last
                         retry.succeeded()

@@ -13,7 +13,7 @@ from labeltask_store.connection import DbConnection, rows_of
 from labeltask_store.production_tables import production_table
 from labeltask_store.result_tables import ResultTable, find_tables
 from labeltask_store.slices import SLICE_TABLES, ensure_tables
-from labeltask_store.source_rows import columns_of, find_time_index, probe_source
+from labeltask_store.source_rows import Access, columns_of, find_access, probe_source
 from labeltask_store.state_table import StateRow, ensure_state_table, insert_pending, read_state
 from labeltask_store.workers import WORKER_TABLES
 from labeltask_worker.database import Database
@@ -53,8 +53,8 @@ def prepare_ledger(database: Database, task: TaskDocument) -> None:
     database.run(prepare, where=f"the output schema {schema}, the worker's own tables")
 
 
-def check_source(database: Database, task: TaskDocument) -> str | None:
-    """Check that the source can be read; return the index over post_time, if there is one.
+def check_source(database: Database, task: TaskDocument) -> Access:
+    """Check that the source can be read; return how to read it in order.
 
     :raises TaskFailure: AccessDenied, SchemaMissing, TableMissing or ColumnMissing, naming what is missing.
     """
@@ -70,10 +70,10 @@ def check_source(database: Database, task: TaskDocument) -> str | None:
             needed = ", ".join(columns_of(task))
             raise TaskFailure(failure.reason, f"{failure.message}; the task reads {needed}") from None
         raise
-    index = database.run(lambda db: find_time_index(db, task))
-    if index is None:
+    access = database.run(lambda db: find_access(db, task))
+    if access.index is None:
         _log.warning("the source table has no index that starts with post_time: each slice reads it all", table=place)
-    return index
+    return access
 
 
 def check_results(database: Database, task: TaskDocument) -> dict[str, ResultTable]:

@@ -83,14 +83,14 @@ class Run:
         check_task(task)
         pattern = load_rules(self._task_dir, task)
         prepare_ledger(database, task)
-        index = check_source(database, task)
+        access = check_source(database, task)
         tables = check_results(database, task)
 
         worker = Worker(task.task_id, self._settings.pod_uid, self._settings.index)
         database.run(lambda db: register(db, task.output_schema, worker))
         self._worker = worker
         database.run(lambda db: start_task(db, task.output_schema, task.task_id))
-        self._cut_range(task, database, worker, index, list(tables))
+        self._cut_range(task, database, worker, access.index, list(tables))
         self._pipeline = Pipeline(
             task,
             worker,
@@ -98,7 +98,7 @@ class Run:
             build_matcher(task.model_type, pattern, task.policy, task.row_budget_seconds),
             BatchBuilder(task, [rules.label for rules in pattern]),
             self._stop,
-            index=index,
+            access=access,
             tables=tables,
             watch=self._watch,
         )
