@@ -39,7 +39,7 @@ def main() -> None:
         console.print(f"  [dim]POST to a running worker: {time.monotonic() - started:.1f} s[/dim]")
         content = _post_by_curl(demo, "what the post is about, by regular expressions", content_task(demo.database))
         aborted = _post_by_curl(demo, "a long one, to be aborted", long_task(demo.database))
-        wait_until(lambda: demo.status(aborted), lambda s: s["stat"] == "STARTED", seconds=60, what="the long task")
+        wait_until(lambda: demo.status(aborted), lambda s: s["stat"] != "PENDING", seconds=60, what="the long task")
         _abort_by_curl(demo, aborted)
         ends = {task_id: demo.wait_final(task_id) for task_id in (gender, content, aborted)}
     console.print(kubectl("get", "labeltasks", "--namespace", demo.namespace).rstrip(), style="cyan")

@@ -15,10 +15,10 @@ STATE_COLUMNS = (
 
 def show_state(console: Console, database: ClusterDatabase, task_ids: list[str]) -> None:
     """Show the tasks' rows of the state table, one column a task."""
-    sql = f"SELECT {STATE_COLUMNS} FROM `{database.output_schema}`.state WHERE task_id IN %s ORDER BY create_time"
+    sql = f"SELECT {STATE_COLUMNS} FROM `{database.output_schema}`.state WHERE task_id IN %s"
     with database.as_root() as connection, connection.cursor(DictCursor) as cursor:
         cursor.execute(sql, (task_ids,))
-        rows = cursor.fetchall()
+        rows = sorted(cursor.fetchall(), key=lambda row: task_ids.index(row["task_id"]))
     table = Table(title=f"{database.output_schema}.state", show_header=False, show_lines=True)
     for name in rows[0]:
         table.add_row(f"[bold]{name}[/bold]", *(str(row[name]).replace(",", ", ") for row in rows))

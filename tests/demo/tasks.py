@@ -49,9 +49,8 @@ def content_task(database: ClusterDatabase) -> Body:
 
 
 def long_task(database: ClusterDatabase) -> Body:
-    """The same with expressions that look at every character: long enough to be aborted while it runs."""
-    expressions = [rf"{number}\d*(?:年|歲|次).{{0,20}}結婚" for number in range(1, 10)]
-    return {**content_task(database), "PATTERN": {"已婚": expressions}, "COUNTDOWN": 60}
+    """Posts that repeat themselves: long enough to be aborted, at the latest while the countdown runs."""
+    return {**content_task(database), "PATTERN": {"重複": [r"(.{6}).*\1"]}, "COUNTDOWN": 600}
 
 
 def _common(database: ClusterDatabase) -> Body:
