@@ -37,8 +37,6 @@ class ConditionReason(StrEnum):
     NO_POD = "NoPod"
     HEARTBEAT_LATE = "HeartbeatLate"
     PROGRESSING = "Progressing"
-    COUNTDOWN = "Countdown"
-    PRODUCING = "Producing"
     TABLES_WRITTEN = "TablesWritten"
     NO_DATA = "NoData"
     SUCCEEDED = "Succeeded"
