@@ -5,7 +5,6 @@
 
 from pathlib import Path
 
-from localkube.cache import cache_directory
 from localkube.cluster_state import ClusterState, observe_cluster
 from localkube.commands import read, run
 from localkube.engine import Engine
@@ -15,7 +14,7 @@ from localkube.host_packages import ensure_host_packages
 from localkube.kind_config import CLUSTER_NAME, render_kind_config
 from localkube.node_image import ensure_own_node_image, own_node_image_name
 from localkube.reporting import ComponentError, say, step
-from localkube.toolset import command_environment, kubeconfig_path
+from localkube.toolset import cluster_directory, command_environment, kubeconfig_path
 
 # By tag alone: the digest of a public image can't be known without asking its registry, and this was written without.
 PUBLIC_NODE_IMAGE = f"kindest/node:{KUBERNETES.version}"
@@ -138,4 +137,4 @@ def _why_not(state: ClusterState, wished: int) -> str:
 
 def _config_path() -> Path:
     """Return the configuration that the running cluster was made from; absent while it is half made."""
-    return cache_directory() / "cluster" / "kind.json"
+    return cluster_directory() / "kind.json"

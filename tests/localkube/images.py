@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from localkube.cache import cache_directory, scratch_directory
+from localkube.cache import scratch_directory
 from localkube.cluster import node_names, run_on_node
 from localkube.commands import run
 from localkube.engine import Engine
@@ -16,7 +16,7 @@ from localkube.image_build import ensure_base_image, ensure_image, has_image
 from localkube.image_inputs import CONTROL, MARIADB, WORKER
 from localkube.kind_config import CLUSTER_NAME
 from localkube.reporting import ComponentError, say, step
-from localkube.toolset import command_environment
+from localkube.toolset import cluster_directory, command_environment
 
 PUBLIC_DATABASE_IMAGE = "docker.io/library/mysql:8.4"
 
@@ -32,7 +32,7 @@ class ImageReferences:
 
 def references_path() -> Path:
     """Return the file that tells other programs which images were built last."""
-    return cache_directory() / "images.json"
+    return cluster_directory() / "images.json"
 
 
 def load_references() -> ImageReferences:

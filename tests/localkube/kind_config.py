@@ -1,13 +1,29 @@
 """The kind configuration: how many nodes, of which image, and which of their ports this machine can reach.
 
-Written as JSON, which kind reads as the YAML that it also is.
+Written as JSON, which kind reads as the YAML that it also is. `LABELTASK_CLUSTER=2` (or 3, …) means a second cluster
+beside the first, with ports of its own: what is tried on one can't disturb the other.
 """
 
 import json
+import os
 from dataclasses import dataclass
 from typing import Any
 
-CLUSTER_NAME = "labeltask"
+from localkube.reporting import ComponentError
+
+
+def cluster_number(setting: str) -> int:
+    """Return which of the machine's clusters a value of LABELTASK_CLUSTER means.
+
+    Raises ComponentError for anything but 1 to 99: the ports of a hundredth would meet those that Linux hands out.
+    """
+    if not (setting.isascii() and setting.isdigit() and 1 <= int(setting) <= 99):
+        raise ComponentError("cluster", f"LABELTASK_CLUSTER is {setting!r}; it has to be a number from 1 to 99")
+    return int(setting)
+
+
+_NUMBER = cluster_number(os.environ.get("LABELTASK_CLUSTER", "1"))
+CLUSTER_NAME = "labeltask" if _NUMBER == 1 else f"labeltask-{_NUMBER}"
 
 
 @dataclass(frozen=True)
@@ -18,10 +34,15 @@ class PortMapping:
     host_port: int
 
 
-DEMO_GATEWAY = PortMapping(node_port=30080, host_port=18080)
-TEST_GATEWAY = PortMapping(node_port=30081, host_port=18081)
-DEMO_DATABASE = PortMapping(node_port=30306, host_port=13306)
-TEST_DATABASE = PortMapping(node_port=30307, host_port=13307)
+def own_port(port: int) -> int:
+    """Return this cluster's own port for the first cluster's."""
+    return port + 100 * (_NUMBER - 1)
+
+
+DEMO_GATEWAY = PortMapping(node_port=30080, host_port=own_port(18080))
+TEST_GATEWAY = PortMapping(node_port=30081, host_port=own_port(18081))
+DEMO_DATABASE = PortMapping(node_port=30306, host_port=own_port(13306))
+TEST_DATABASE = PortMapping(node_port=30307, host_port=own_port(13307))
 PORT_MAPPINGS = (DEMO_GATEWAY, TEST_GATEWAY, DEMO_DATABASE, TEST_DATABASE)
 
 

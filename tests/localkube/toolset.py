@@ -11,11 +11,17 @@ from pathlib import Path
 from localkube.cache import cache_directory
 from localkube.engine import Engine, current_engine
 from localkube.go_programs import host_bin_directory
+from localkube.kind_config import CLUSTER_NAME
+
+
+def cluster_directory() -> Path:
+    """Return the folder of what is known about this cluster alone."""
+    return cache_directory() / "clusters" / CLUSTER_NAME
 
 
 def kubeconfig_path() -> Path:
     """Return the project's own kubeconfig; the user's is never read or written."""
-    return cache_directory() / "cluster" / "kubeconfig"
+    return cluster_directory() / "kubeconfig"
 
 
 def command_environment(engine: Engine | None = None, base: Mapping[str, str] = os.environ) -> dict[str, str]:

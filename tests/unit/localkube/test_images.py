@@ -6,7 +6,7 @@ import pytest
 
 from localkube.image_build import render_pip_config
 from localkube.image_inputs import CONTROL, WORKER, ImageInputs
-from localkube.images import ImageReferences, load_references
+from localkube.images import ImageReferences, load_references, references_path
 from localkube.reporting import ComponentError
 
 
@@ -67,5 +67,6 @@ def test_references_are_read_back_or_their_absence_is_explained(
     monkeypatch.setenv("LABELTASK_CACHE", str(tmp_path))
     with pytest.raises(ComponentError, match="python -m localkube images"):
         load_references()
-    (tmp_path / "images.json").write_text('{"worker": "w:1", "control": "c:2", "mariadb": "m:3"}')
+    references_path().parent.mkdir(parents=True)
+    references_path().write_text('{"worker": "w:1", "control": "c:2", "mariadb": "m:3"}')
     assert load_references() == ImageReferences(worker="w:1", control="c:2", mariadb="m:3")
