@@ -12,6 +12,7 @@ from labeltask_gateway.auth import Authenticator, Caller, Everybody, FileTokens,
 from labeltask_gateway.body import body_reader
 from labeltask_gateway.cluster import Cluster
 from labeltask_gateway.default_rules import DefaultRules
+from labeltask_gateway.dumps import Dumps
 from labeltask_gateway.error_handlers import add_error_handlers
 from labeltask_gateway.hosts import AllowedHosts, Resolve
 from labeltask_gateway.metrics import Metrics
@@ -20,6 +21,7 @@ from labeltask_gateway.request_context import RequestContext
 from labeltask_gateway.requests import Deployment
 from labeltask_gateway.responses import ProblemDocument
 from labeltask_gateway.routes.docs import build_docs_router
+from labeltask_gateway.routes.dumps import build_dumps_router
 from labeltask_gateway.routes.health import build_health_router
 from labeltask_gateway.routes.parts import Parts
 from labeltask_gateway.routes.recent import build_recent_router
@@ -54,6 +56,7 @@ def create_app(settings: Settings, backends: Backends, default_rules: DefaultRul
         sites=frozenset(settings.connections),
         has_default_connection=settings.default_connection is not None,
         default_rules=default_rules,
+        conflict_groups=frozenset(name for name, panels in settings.labelling_rules.conflict_groups.items() if panels),
     )
     app = FastAPI(
         title="LabelTask",
@@ -83,6 +86,7 @@ def create_app(settings: Settings, backends: Backends, default_rules: DefaultRul
     app.include_router(build_tasks_router(parts))
     app.include_router(build_recent_router(parts))
     app.include_router(build_actions_router(parts))
+    app.include_router(build_dumps_router(parts, Dumps(backends.cluster, accounts, backends.tables)))
     app.include_router(build_rules_router(parts, backends.trial))
     app.include_router(build_health_router(backends.cluster, metrics))
     app.include_router(build_docs_router())

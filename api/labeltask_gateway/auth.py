@@ -1,7 +1,7 @@
 """Who calls, and what they may do: no check, tokens of the deployment, or Kubernetes' own accounts and rights.
 
-Each mode turns the header Authorization into a :class:`Caller`; a route asks it for the verb on labeltasks that the
-route stands for. Tokens are never logged, and compared in constant time.
+Each mode turns the header Authorization into a :class:`Caller`; a route asks it for the verb that it stands for, on
+labeltasks or labeldumps. Tokens are never logged, and compared in constant time.
 """
 
 import hashlib
@@ -15,6 +15,7 @@ from typing import Generic, Literal, Protocol, TypeVar
 
 import structlog
 
+from labeltask_contract.names import LABEL_TASK, ResourceKind
 from labeltask_gateway.cluster import Cluster, Identity
 from labeltask_gateway.errors import Forbidden, Unauthenticated
 
@@ -36,15 +37,15 @@ class Caller:
     """Somebody who was let in. ``name`` scopes Idempotency-Keys; empty where callers are not told apart."""
 
     name: str
-    may: Callable[[Verb], bool]
+    may: Callable[[Verb, str], bool]
 
-    def require(self, verb: Verb) -> None:
-        """Return when the caller may do ``verb`` to labeltasks.
+    def require(self, verb: Verb, kind: ResourceKind = LABEL_TASK) -> None:
+        """Return when the caller may do ``verb`` to custom resources of this kind.
 
         :raises Forbidden: when not.
         """
-        if not self.may(verb):
-            raise Forbidden(verb)
+        if not self.may(verb, kind.plural):
+            raise Forbidden(verb, kind.plural)
 
 
 class Authenticator(Protocol):
@@ -62,7 +63,7 @@ class Everybody:
 
     def authenticate(self, authorization: str) -> Caller:  # noqa: ARG002 - the Protocol's signature
         """Let everybody do everything."""
-        return Caller("", lambda _: True)
+        return Caller("", lambda *_: True)
 
 
 class FileTokens:
@@ -85,7 +86,7 @@ class FileTokens:
         fits = [hmac.compare_digest(shown, known) for known in self._known()]
         if not any(fits):
             raise Unauthenticated
-        return Caller("", lambda _: True)
+        return Caller("", lambda *_: True)
 
     def _known(self) -> tuple[bytes, ...]:
         with self._lock:
@@ -126,7 +127,9 @@ class KubernetesAccounts:
             raise Unauthenticated
         return Caller(
             identity.username,
-            lambda verb: self._rights.get(f"{digest} {verb}", lambda: self._cluster.review_access(identity, verb)),
+            lambda verb, plural: self._rights.get(
+                f"{digest} {verb} {plural}", lambda: self._cluster.review_access(identity, verb, plural)
+            ),
         )
 
 

@@ -69,6 +69,15 @@ class BodyFields:
         self.refuse(key, f"must be one of {', '.join(kind)}")
         return None
 
+    def member(self, key: str, known: Collection[str]) -> str | None:
+        """Read one of the words that the deployment knows."""
+        words = ", ".join(sorted(known)) or "none"
+        value = self._value(key, f"write one of {words}", required=True)
+        if value is None or (isinstance(value, str) and value in known):
+            return value
+        self.refuse(key, f"must be one of {words}")
+        return None
+
     def whole_number(self, key: str, lowest: int, highest: int) -> int | None:
         """Read an optional integer; true and false are none, nor is "5"."""
         value = self._body.get(key)

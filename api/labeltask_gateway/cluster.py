@@ -6,6 +6,7 @@ Objects are plain dicts as the API server sends them.
 from dataclasses import dataclass
 from typing import Protocol
 
+from labeltask_contract.names import ResourceKind
 from labeltask_gateway.manifests import Manifest
 from labeltask_gateway.recent import Wanted
 
@@ -22,11 +23,11 @@ class Identity:
 class Cluster(Protocol):
     """What the gateway asks of Kubernetes.
 
-    Each call may raise ``ClusterUnavailable`` or ``ClusterRefused``; create_label_task also ``InvalidTask``.
+    Each call may raise ``ClusterUnavailable`` or ``ClusterRefused``; create also ``InvalidTask``.
     """
 
-    def create_label_task(self, manifest: Manifest) -> str:
-        """Create it and return its uid.
+    def create(self, kind: ResourceKind, manifest: Manifest) -> str:
+        """Create a custom resource and return its uid.
 
         :raises AlreadyThere: when there is one of this name.
         """
@@ -37,8 +38,11 @@ class Cluster(Protocol):
         :raises AlreadyThere: when there is one of this name.
         """
 
-    def delete_label_task(self, name: str) -> None:
-        """Have no LabelTask of this name; that there was none is no error."""
+    def delete(self, kind: ResourceKind, name: str) -> None:
+        """Have no custom resource of this name; that there was none is no error."""
+
+    def find(self, kind: ResourceKind, name: str) -> Manifest | None:
+        """Return the custom resource of this name, or None."""
 
     def find_label_task(self, task_id: str) -> Manifest | None:
         """Return the LabelTask whose task id this is, or None."""
@@ -46,8 +50,8 @@ class Cluster(Protocol):
     def recent_label_tasks(self, wanted: Wanted) -> list[Manifest]:
         """Return the wanted LabelTasks, youngest first."""
 
-    def patch_spec(self, name: str, changes: Manifest) -> bool:
-        """Set fields of ``spec``; return False when the LabelTask is gone."""
+    def patch_spec(self, kind: ResourceKind, name: str, changes: Manifest) -> bool:
+        """Set fields of ``spec``; return False when the custom resource is gone."""
 
     def read_secret_key(self, name: str, key: str) -> bytes:
         """Return what a Secret holds under ``key``."""
@@ -55,8 +59,8 @@ class Cluster(Protocol):
     def review_token(self, token: str, audiences: tuple[str, ...]) -> Identity | None:
         """Return whose token it is; None when the API server does not know it for these audiences."""
 
-    def review_access(self, identity: Identity, verb: str) -> bool:
-        """Tell whether somebody may do ``verb`` to labeltasks in the namespace."""
+    def review_access(self, identity: Identity, verb: str, plural: str) -> bool:
+        """Tell whether somebody may do ``verb`` to these custom resources in the namespace."""
 
     def check_reachable(self) -> None:
         """Return when the API server lists LabelTasks, within the readiness timeout."""

@@ -24,8 +24,11 @@ STATUS: dict[type[LabelTaskError], int] = {
     errors.Unauthenticated: 401,
     errors.Forbidden: 403,
     errors.NoSuchTask: 404,
+    errors.NoSuchDump: 404,
     errors.BodyTooSlow: 408,
     errors.TaskEnded: 409,
+    errors.DumpEnded: 409,
+    errors.TasksNotFinished: 409,
     errors.KeyReused: 409,
     errors.NoAccount: 409,
     errors.BodyTooLarge: 413,
@@ -80,7 +83,7 @@ def _on_labeltask_error(request: Request, error: Exception) -> Response:
     if isinstance(error, errors.ClusterRefused):
         _log.error("cluster_refused", cause=error.cause)
     problems: Sequence[Problem] = ()
-    if isinstance(error, InvalidTask):
+    if isinstance(error, InvalidTask | errors.TasksNotFinished):
         problems = error.problems
     elif isinstance(error, errors.PatternTooLarge):
         problems = (Problem(pointer("PATTERN"), str(error)),)

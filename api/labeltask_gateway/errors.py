@@ -5,7 +5,8 @@ LabelTaskError
     ├── BodyTooLarge, BodyTooSlow, UnsupportedMediaType     the request never became JSON
     ├── PatternTooLarge                                     the rules fit in no Secret
     ├── Unauthenticated, Forbidden                          nobody known, or nobody who may do it
-    ├── NoSuchTask, TaskEnded                               the task named can't be used so
+    ├── NoSuchTask, TaskEnded, NoSuchDump, DumpEnded        the task or dump named can't be used so
+    ├── TasksNotFinished                                    they can't be put on the shelf yet
     ├── AlreadyThere, KeyReused                             the name or the Idempotency-Key is taken
     ├── NoAccount                                           there is no connection to look with
     ├── TooBusy, TrialTooSlow                               what a try-out costs has a limit
@@ -13,7 +14,9 @@ LabelTaskError
     └── ClusterRefused                                      the installation is wrong, not the request
 """
 
-from labeltask_contract.errors import LabelTaskError
+from collections.abc import Sequence
+
+from labeltask_contract.errors import LabelTaskError, Problem
 
 
 class GatewayError(LabelTaskError):
@@ -59,6 +62,28 @@ class TaskEnded(GatewayError):
         super().__init__(f"task {task_id} has ended already as {outcome}; nothing was changed")
 
 
+class NoSuchDump(GatewayError):
+    """No LabelDump in the cluster has this id."""
+
+    def __init__(self, dump_id: str) -> None:
+        super().__init__(f"there is no dump {dump_id} in the cluster")
+
+
+class DumpEnded(GatewayError):
+    """The dump is over; nothing was changed."""
+
+    def __init__(self, dump_id: str, outcome: str) -> None:
+        super().__init__(f"dump {dump_id} has ended already as {outcome}; nothing was changed")
+
+
+class TasksNotFinished(GatewayError):
+    """Some tasks of a dump have no production rows (yet). Nothing was created."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("; ".join(map(str, problems)))
+
+
 class Unauthenticated(GatewayError):
     """The caller shows no token, or one that nobody knows."""
 
@@ -69,8 +94,8 @@ class Unauthenticated(GatewayError):
 class Forbidden(GatewayError):
     """The caller is known and may not do this."""
 
-    def __init__(self, verb: str) -> None:
-        super().__init__(f"this token may not {verb} labeltasks in the namespace of this deployment")
+    def __init__(self, verb: str, plural: str) -> None:
+        super().__init__(f"this token may not {verb} {plural} in the namespace of this deployment")
 
 
 class AlreadyThere(GatewayError):

@@ -1,11 +1,12 @@
-"""Idempotency-Key: which task a key stands for, and how a second request is told from a different one. Pure.
+"""Idempotency-Key: which object a key stands for, and how a second request is told from a different one. Pure.
 
-The key decides the task's id, so the API server itself lets only one of many equal requests create it, whichever
-gateway they reach, and the LabelTask is the record. Beside it stands a fingerprint of the request in an annotation.
+The key decides the id of the task or dump, so the API server itself lets only one of many equal requests create it,
+whichever gateway they reach, and the custom resource is the record. Beside it stands a fingerprint of the request in
+an annotation.
 
 Anybody who may read LabelTasks may read the annotation, and keys such as ``nightly-2020-01-01`` can be guessed: a
 digest over the password, however keyed, would let a weak one be tried out offline. So the password has no part in it;
-it is compared with the task's own Secret instead, which only holders of secrets can read.
+it is compared with the object's own Secret instead, which only holders of secrets can read.
 """
 
 import hashlib
@@ -13,10 +14,11 @@ import hmac
 import json
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from labeltask_contract.connection import Connection
 from labeltask_contract.errors import InvalidTask, Problem, pointer
-from labeltask_contract.names import GROUP
+from labeltask_contract.names import GROUP, ResourceKind
 
 HEADER = "Idempotency-Key"
 FINGERPRINT_ANNOTATION = f"{GROUP}/request-fingerprint"
@@ -37,9 +39,26 @@ def parse_key(header: str | None) -> str | None:
     return header
 
 
-def task_id_for(key: str, caller: str) -> str:
-    """Return the id of the task that ``key`` stands for. Callers that are told apart have keys of their own."""
-    return hashlib.sha256(f"labeltask/idempotency-key/1\n{caller}\n{key}".encode()).hexdigest()[:32]
+@dataclass(frozen=True)
+class Once:
+    """What an Idempotency-Key makes of a request: the name of its one object, and what equal requests share."""
+
+    name: str
+    fingerprint: str
+
+
+def once_of(kind: ResourceKind, header: str | None, caller: str, body: Mapping[str, object]) -> Once | None:
+    """Return what the key in ``header`` makes of a request; None when it has none.
+
+    Callers that are told apart have keys of their own, and so has each kind.
+
+    :raises InvalidTask: as :func:`parse_key`.
+    """
+    key = parse_key(header)
+    if key is None:
+        return None
+    digest = hashlib.sha256(f"{kind.singular}/idempotency-key/1\n{caller}\n{key}".encode()).hexdigest()
+    return Once(digest[:32], fingerprint(key, body))
 
 
 def fingerprint(key: str, body: Mapping[str, object]) -> str:

@@ -13,7 +13,7 @@ from kubernetes import client, config
 from kubernetes.client import ApiException
 from urllib3.util.retry import Retry
 
-from labeltask_contract.names import GROUP, PLURAL, VERSION, task_id_of
+from labeltask_contract.names import GROUP, LABEL_TASK, PLURAL, VERSION, ResourceKind, task_id_of
 from labeltask_gateway.api_errors import API_CALL_ERRORS, is_missing, is_taken, translate
 from labeltask_gateway.cluster import Identity
 from labeltask_gateway.errors import AlreadyThere, ClusterRefused
@@ -44,14 +44,14 @@ class KubernetesCluster:
         self._reviews = Reviews(api, namespace, self._timeout)
         self._index = TaskIndex(self._pages, self._watch, timeout_seconds)
 
-    def create_label_task(self, manifest: Manifest) -> str:
+    def create(self, kind: ResourceKind, manifest: Manifest) -> str:
         """As the Protocol says; unknown fields are an error, not a warning: they would be lost in silence."""
         try:
-            created = self._objects.create_namespaced_custom_object(
+            found = self._objects.create_namespaced_custom_object(
                 GROUP,
                 VERSION,
                 self._namespace,
-                PLURAL,
+                kind.plural,
                 manifest,
                 field_validation="Strict",
                 _headers={"Content-Type": "application/json"},
@@ -60,9 +60,11 @@ class KubernetesCluster:
         except API_CALL_ERRORS as error:
             if isinstance(error, ApiException) and is_taken(error):
                 raise AlreadyThere from None
-            raise translate(error, "create a LabelTask", from_caller=True) from None
-        self._index.put(cast("Manifest", created))
-        return str(cast("Manifest", created)["metadata"]["uid"])
+            raise translate(error, f"create a {kind.kind}", from_caller=True) from None
+        created = cast("Manifest", found)
+        if kind is LABEL_TASK:
+            self._index.put(created)
+        return str(created["metadata"]["uid"])
 
     def create_secret(self, manifest: Manifest) -> None:
         """As the Protocol says."""
@@ -80,27 +82,31 @@ class KubernetesCluster:
             # The original error may quote the Secret: it must not hang on ours as context either.
             raise translate(error, "create a Secret") from None
 
-    def delete_label_task(self, name: str) -> None:
+    def delete(self, kind: ResourceKind, name: str) -> None:
         """As the Protocol says."""
         try:
             self._objects.delete_namespaced_custom_object(
-                GROUP, VERSION, self._namespace, PLURAL, name, _request_timeout=self._timeout
+                GROUP, VERSION, self._namespace, kind.plural, name, _request_timeout=self._timeout
             )
         except API_CALL_ERRORS as error:
             if not (isinstance(error, ApiException) and is_missing(error)):
-                raise translate(error, "delete a LabelTask") from None
+                raise translate(error, f"delete a {kind.kind}") from None
 
-    def find_label_task(self, task_id: str) -> Manifest | None:
-        """As the Protocol says: by name, as the gateway names its own; else by ``status.taskId``, for kubectl's."""
+    def find(self, kind: ResourceKind, name: str) -> Manifest | None:
+        """As the Protocol says."""
         try:
             found = self._objects.get_namespaced_custom_object(
-                GROUP, VERSION, self._namespace, PLURAL, task_id, _request_timeout=self._timeout
+                GROUP, VERSION, self._namespace, kind.plural, name, _request_timeout=self._timeout
             )
         except API_CALL_ERRORS as error:
             if isinstance(error, ApiException) and is_missing(error):
-                return self._find_by_status(task_id)
-            raise translate(error, "get a LabelTask") from None
+                return None
+            raise translate(error, f"get a {kind.kind}") from None
         return cast("Manifest", found)
+
+    def find_label_task(self, task_id: str) -> Manifest | None:
+        """As the Protocol says: by name, as the gateway names its own; else by ``status.taskId``, for kubectl's."""
+        return self.find(LABEL_TASK, task_id) or self._find_by_status(task_id)
 
     def _find_by_status(self, task_id: str) -> Manifest | None:
         try:
@@ -160,14 +166,14 @@ class KubernetesCluster:
         found = self._objects.list_namespaced_custom_object(GROUP, VERSION, self._namespace, PLURAL, **arguments)
         return cast("Manifest", found)
 
-    def patch_spec(self, name: str, changes: Manifest) -> bool:
+    def patch_spec(self, kind: ResourceKind, name: str, changes: Manifest) -> bool:
         """As the Protocol says, by merge patch: no version is compared, so the operator's writes can't hinder it."""
         try:
             self._objects.patch_namespaced_custom_object(
                 GROUP,
                 VERSION,
                 self._namespace,
-                PLURAL,
+                kind.plural,
                 name,
                 {"spec": changes},
                 _content_type="application/merge-patch+json",
@@ -176,7 +182,7 @@ class KubernetesCluster:
         except API_CALL_ERRORS as error:
             if isinstance(error, ApiException) and is_missing(error):
                 return False
-            raise translate(error, "patch a LabelTask") from None
+            raise translate(error, f"patch a {kind.kind}") from None
         return True
 
     def read_secret_key(self, name: str, key: str) -> bytes:
@@ -194,9 +200,9 @@ class KubernetesCluster:
         """As the Protocol says."""
         return self._reviews.token(token, audiences)
 
-    def review_access(self, identity: Identity, verb: str) -> bool:
+    def review_access(self, identity: Identity, verb: str, plural: str) -> bool:
         """As the Protocol says."""
-        return self._reviews.access(identity, verb)
+        return self._reviews.access(identity, verb, plural)
 
     def check_reachable(self) -> None:
         """As the Protocol says: the list also fails without the CRD or the right to read it."""

@@ -9,9 +9,11 @@ from typing import Any
 
 from labeltask_contract.connection import Connection
 from labeltask_contract.crd import structural_schema
+from labeltask_contract.dump_spec import LabelDumpSpec
 from labeltask_contract.pattern import ModelType
 from labeltask_contract.spec import LabelTaskSpec, Policy, PredictType
-from labeltask_gateway import responses, rule_trials
+from labeltask_gateway import dump_responses, responses, rule_trials
+from labeltask_gateway.dump_requests import KEYS as DUMP_KEYS
 from labeltask_gateway.error_handlers import PROBLEM
 from labeltask_gateway.openapi_examples import EXAMPLES
 from labeltask_gateway.requests import KEYS
@@ -30,7 +32,6 @@ _PATTERN_SCHEMA = {
     "regular expressions for a rule_model. Empty: the platform's default rules.",
     "additionalProperties": {"type": "array", "items": {}},
 }
-_OWN_SCHEMAS = {"PATTERN": _PATTERN_SCHEMA}
 _REQUIRED = ["MODEL_TYPE", "PREDICT_TYPE", "START_TIME", "END_TIME", "INPUT_SCHEMA", "OUTPUT_SCHEMA"]
 
 _ABORT_SCHEMA = {
@@ -64,10 +65,10 @@ _MEANINGS = {
     400: "The request is wrong: `errors` names every place. Nothing was created or changed.",
     401: "No token, or one that nobody knows.",
     403: "The token's account may not do this.",
-    404: "There is no such task.",
+    404: "There is no such task or dump.",
     405: "The path does not take this method.",
     408: "The body did not arrive in time.",
-    409: "The task, the Idempotency-Key or the deployment doesn't allow it; nothing was changed.",
+    409: "The task or dump, the Idempotency-Key or the deployment doesn't allow it; nothing was changed.",
     413: "The body or the rules are too large.",
     415: "The body is not called JSON.",
     422: "The rules took too long on the texts.",
@@ -75,6 +76,11 @@ _MEANINGS = {
     500: "A fault inside the gateway or of its installation; its log has the request id.",
     503: "Kubernetes or the database does not answer; Retry-After says when to come back.",
 }
+_LINKS: dict[str, dict[str, str]] = {
+    "create": dict.fromkeys(("check_status", "sample", "suspend", "resume", "delete"), "task_id"),
+    "dump": dict.fromkeys(("dump_status", "abort_dump"), "dump_id"),
+}
+"""Operation -> those that take the id which it answers."""
 _ALWAYS = (401, 403, 500, 503)
 _WITH_BODY = (400, 408, 413, 415)
 
@@ -102,6 +108,12 @@ class Operation:
     def extra(self) -> dict[str, Any]:
         """Return what FastAPI can't derive."""
         found: dict[str, Any] = {"security": [{}, {"token": []}]}
+        links = {
+            name: {"operationId": name, "parameters": {parameter: f"$response.body#/error_message/{parameter}"}}
+            for name, parameter in _LINKS.get(self.name, {}).items()
+        }
+        if links:
+            found["responses"] = {"200": {"links": links}}
         examples = EXAMPLES.get(self.name)
         if self.body is not None:
             content = {"schema": self.body, **({"examples": examples} if examples else {})}
@@ -135,16 +147,16 @@ def _operations() -> tuple[Operation, ...]:
         Operation("sample", responses.SampleEnvelope, (400, 404, 409)),
         Operation("suspend", responses.MessageEnvelope, (404, 409)),
         Operation("resume", responses.MessageEnvelope, (404, 409)),
+        Operation("dump", dump_responses.CreatedDumpEnvelope, (409,), _dump_schema()),
+        Operation("dump_status", dump_responses.DumpEnvelope, (404,)),
+        Operation("abort_dump", responses.MessageEnvelope, (404, 409)),
         Operation("try_rules", responses.TrialEnvelope, (422, 429), _TRIAL_SCHEMA),
     )
 
 
 def _create_schema() -> dict[str, Any]:
     spec = structural_schema(LabelTaskSpec.model_json_schema(by_alias=False))
-    connection = structural_schema(Connection.model_json_schema())
-    connection["description"] = "The database account of this task; kept in a Secret, never shown again."
-    connection["additionalProperties"] = False
-    own = {**_OWN_SCHEMAS, "SITE_CONFIG": connection}
+    own = {"PATTERN": _PATTERN_SCHEMA, "SITE_CONFIG": _account_schema()}
     return {
         "type": "object",
         "description": "Creates a task.",
@@ -152,6 +164,25 @@ def _create_schema() -> dict[str, Any]:
         "required": _REQUIRED,
         "properties": {key: own.get(key) or _at(spec, path) for key, path in KEYS.items()},
     }
+
+
+def _dump_schema() -> dict[str, Any]:
+    spec = structural_schema(LabelDumpSpec.model_json_schema(by_alias=False))
+    own = {"SITE_CONFIG": _account_schema()}
+    return {
+        "type": "object",
+        "description": "Puts finished tasks on the shelf.",
+        "additionalProperties": False,
+        "required": ["GROUP", "TASK_IDS", "INPUT_DATABASE", "OUTPUT_DATABASE"],
+        "properties": {key: own.get(key) or _at(spec, path) for key, path in DUMP_KEYS.items()},
+    }
+
+
+def _account_schema() -> dict[str, Any]:
+    connection = structural_schema(Connection.model_json_schema())
+    connection["description"] = "The database account; kept in a Secret, never shown again."
+    connection["additionalProperties"] = False
+    return connection
 
 
 def _at(schema: dict[str, Any], path: str) -> dict[str, Any]:

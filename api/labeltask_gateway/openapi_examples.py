@@ -35,6 +35,19 @@ EXAMPLES: dict[str, dict[str, dict[str, Any]]] = {
     },
     "validate": {"keywords": {"summary": "Check a request.", "value": _KEYWORDS}},
     "abort": {"abort": {"summary": "Abort a task.", "value": {"TASK_ID": _TASK_ID}}},
+    "dump": {
+        "gender": {
+            "summary": "Put two finished tasks on the shelf.",
+            "value": {
+                "GROUP": "GENDER",
+                "TASK_IDS": [_TASK_ID, "90be15f2d7c34c0a8e61a4f7b2093d5c"],
+                "INPUT_DATABASE": "audience_previous",
+                "OUTPUT_DATABASE": "audience_result",
+                "SITE_CONFIG": _ACCOUNT,
+                "PREVIOUS_YEAR": 2019,
+            },
+        }
+    },
     "try_rules": {
         "keywords": {
             "summary": "Which label do two names get?",

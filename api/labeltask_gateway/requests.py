@@ -14,6 +14,7 @@ from labeltask_contract.errors import InvalidTask, Problem
 from labeltask_contract.pattern import ModelType, Pattern, pack_pattern, parse_rest_pattern
 from labeltask_contract.rule_checks import find_problems
 from labeltask_contract.spec import QUEUE_PATTERN, LabelTaskSpec, Policy, PredictType
+from labeltask_contract.task_document import CONFLICT_GROUPS
 from labeltask_contract.times import parse_time
 from labeltask_gateway.body_fields import BodyFields
 from labeltask_gateway.default_rules import DefaultRules
@@ -51,6 +52,7 @@ class Deployment:
     sites: frozenset[str] = frozenset()
     has_default_connection: bool = False
     default_rules: DefaultRules = field(default_factory=dict)
+    conflict_groups: frozenset[str] = frozenset(CONFLICT_GROUPS)
 
 
 @dataclass(frozen=True)
@@ -101,7 +103,7 @@ def parse_create(body: dict[str, object], deployment: Deployment) -> CreateReque
     fields.check_keys(tuple(KEYS))
     spec = _spec(fields)
     pattern = read_pattern(fields, spec["model_type"], spec["predict_type"], deployment.default_rules)
-    connection = _connection(fields, deployment)
+    connection = read_connection(fields, deployment)
     fields.raise_if_wrong()
     return CreateRequest(
         # Unset fields stay unset: the custom resource's own defaults apply to them.
@@ -169,7 +171,8 @@ def read_pattern(
     return pattern
 
 
-def _connection(fields: BodyFields, deployment: Deployment) -> Connection | None:
+def read_connection(fields: BodyFields, deployment: Deployment) -> Connection | None:
+    """Read SITE_CONFIG, or see that SITE or the deployment's default may stand in its place."""
     if "SITE" in fields:
         if "SITE_CONFIG" in fields:
             fields.refuse("SITE", "must not stand beside SITE_CONFIG; keep one of them")

@@ -5,18 +5,20 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 
-class _Answer(BaseModel):
+class Answer(BaseModel):
+    """Base of everything that is answered."""
+
     model_config = ConfigDict(frozen=True)
 
 
-class ErrorDetail(_Answer):
+class ErrorDetail(Answer):
     """One thing that is wrong with a request."""
 
     pointer: Annotated[str, Field(description="JSON pointer (RFC 6901) into the request; empty: the whole of it.")]
     message: Annotated[str, Field(description="What is wrong and what to write instead.")]
 
 
-class ErrorEnvelope(_Answer):
+class ErrorEnvelope(Answer):
     """What every refusal looks like."""
 
     error_code: Annotated[int, Field(description="The HTTP status.")]
@@ -25,7 +27,7 @@ class ErrorEnvelope(_Answer):
     request_id: Annotated[str, Field(description="Stands in the gateway's log and in the header X-Request-ID too.")]
 
 
-class ProblemDocument(_Answer):
+class ProblemDocument(Answer):
     """The same as RFC 9457 has it, for callers whose Accept names application/problem+json."""
 
     type: Literal["about:blank"] = "about:blank"
@@ -36,7 +38,7 @@ class ProblemDocument(_Answer):
     request_id: Annotated[str, Field(description="Stands in the gateway's log and in the header X-Request-ID too.")]
 
 
-class Created(_Answer):
+class Created(Answer):
     """The settings of a new task, as sent, and its id."""
 
     model_type: str
@@ -56,7 +58,7 @@ class Created(_Answer):
     site: Annotated[str | None, Field(description="Only when sent.")] = None
 
 
-class ProgressView(_Answer):
+class ProgressView(Answer):
     """How far labelling has come."""
 
     rows_read: int
@@ -67,7 +69,7 @@ class ProgressView(_Answer):
     last_heartbeat: str | None
 
 
-class TaskView(_Answer):
+class TaskView(Answer):
     """All that is known of a task: the predecessor's fields, then three more."""
 
     task_id: str
@@ -93,21 +95,21 @@ class TaskView(_Answer):
     warnings: Annotated[tuple[str, ...], Field(description="What runs but hardly does what was meant.")]
 
 
-class CreatedEnvelope(_Answer):
+class CreatedEnvelope(Answer):
     """Answer to create."""
 
     error_code: Literal[200] = 200
     error_message: Created
 
 
-class TaskEnvelope(_Answer):
+class TaskEnvelope(Answer):
     """Answer to check_status."""
 
     error_code: Literal[200] = 200
     error_message: TaskView
 
 
-class TasksEnvelope(_Answer):
+class TasksEnvelope(Answer):
     """Answer to the list of recent tasks."""
 
     error_code: Literal[200] = 200
@@ -118,14 +120,14 @@ class TasksEnvelope(_Answer):
     ] = None
 
 
-class MessageEnvelope(_Answer):
+class MessageEnvelope(Answer):
     """An answer that says all in one sentence."""
 
     error_code: Literal[200] = 200
     error_message: str
 
 
-class SampleRow(_Answer):
+class SampleRow(Answer):
     """One row of a result table."""
 
     id: Annotated[str, Field(description="The source row's id.")]
@@ -137,14 +139,14 @@ class SampleRow(_Answer):
     match_content: Annotated[str | None, Field(description="The text that the rules were matched on, as stored.")]
 
 
-class SampleEnvelope(_Answer):
+class SampleEnvelope(Answer):
     """Rows of every result table of the task."""
 
     error_code: Literal[200] = 200
     error_message: tuple[SampleRow, ...]
 
 
-class Validation(_Answer):
+class Validation(Answer):
     """What create would do."""
 
     labels: int
@@ -154,7 +156,7 @@ class Validation(_Answer):
     estimate: Annotated[str, Field(description="Where the estimate comes from, or why there is none.")]
 
 
-class ValidationEnvelope(_Answer):
+class ValidationEnvelope(Answer):
     """The request is right; nothing was created."""
 
     error_code: Literal[200] = 200
@@ -162,7 +164,7 @@ class ValidationEnvelope(_Answer):
     content: Validation
 
 
-class RuleHit(_Answer):
+class RuleHit(Answer):
     """A keyword or expression that matches."""
 
     position: Annotated[int, Field(description="In the label's list, from 0.")]
@@ -174,7 +176,7 @@ class RuleHit(_Answer):
     )
 
 
-class LabelMatch(_Answer):
+class LabelMatch(Answer):
     """A label that matches."""
 
     label: str
@@ -182,14 +184,14 @@ class LabelMatch(_Answer):
     rules: Annotated[tuple[RuleHit, ...], Field(description="The first 20 that match.")]
 
 
-class TriedText(_Answer):
+class TriedText(Answer):
     """What one text would be labelled, and why."""
 
     labels: Annotated[tuple[str, ...], Field(description="Those that the policy chooses; none: no row is written.")]
     matches: tuple[LabelMatch, ...]
 
 
-class TrialEnvelope(_Answer):
+class TrialEnvelope(Answer):
     """One entry for each text, in their order."""
 
     error_code: Literal[200] = 200

@@ -7,7 +7,7 @@ from typing import cast
 
 from kubernetes import client
 
-from labeltask_contract.names import GROUP, PLURAL
+from labeltask_contract.names import GROUP
 from labeltask_gateway.api_errors import API_CALL_ERRORS, translate
 from labeltask_gateway.cluster import Identity
 
@@ -40,9 +40,9 @@ class Reviews:
         user = status.user
         return Identity(str(user.username), str(user.uid or ""), tuple(user.groups or ()))
 
-    def access(self, identity: Identity, verb: str) -> bool:
+    def access(self, identity: Identity, verb: str, plural: str) -> bool:
         """Tell whether they may, by a LocalSubjectAccessReview: the right to make one ends at the namespace."""
-        attributes = {"namespace": self._namespace, "verb": verb, "group": GROUP, "resource": PLURAL}
+        attributes = {"namespace": self._namespace, "verb": verb, "group": GROUP, "resource": plural}
         spec = {
             "user": identity.username,
             "uid": identity.uid,

@@ -1,4 +1,4 @@
-"""Rows of result tables, and how many source rows a request would read: the gateway's own look into databases.
+"""Rows of result tables and `state`, and how many source rows a request would read: the gateway's look into databases.
 
 Every statement has a time limit on the server and on the socket; what a sample costs stands in
 ``labeltask_store.sampling``.
@@ -18,7 +18,7 @@ from labeltask_gateway.errors import DatabaseUnavailable
 from labeltask_store.connection import DbConnection, error_code, open_connection
 from labeltask_store.result_tables import ResultRow
 from labeltask_store.sampling import estimate_rows, limit_statements, sample_rows
-from labeltask_store.state_table import read_state
+from labeltask_store.state_table import StateRow, read_state, read_states
 
 _log = structlog.stdlib.get_logger(__name__)
 
@@ -33,6 +33,9 @@ class Tables(Protocol):
 
     def estimate(self, connection: Connection, spec: LabelTaskSpec) -> int | None:
         """Return the database's guess of how many source rows lie in the task's range."""
+
+    def states(self, connection: Connection, schema: str, task_ids: Sequence[str]) -> dict[str, StateRow]:
+        """Return the rows of ``state`` of those tasks that have one, by task id."""
 
 
 class DatabaseTables:
@@ -58,6 +61,11 @@ class DatabaseTables:
         """As the Protocol says."""
         with self._open(connection) as db:
             return estimate_rows(db, spec.input.schema_, spec.input.table, spec.start_time, spec.end_time)
+
+    def states(self, connection: Connection, schema: str, task_ids: Sequence[str]) -> dict[str, StateRow]:
+        """As the Protocol says."""
+        with self._open(connection) as db:
+            return read_states(db, schema, task_ids)
 
     @contextmanager
     def _open(self, connection: Connection) -> Iterator[DbConnection]:

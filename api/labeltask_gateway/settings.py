@@ -13,6 +13,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from labeltask_contract.names import CONNECTION_FILE
 from labeltask_contract.spec import KEY_PATTERN, NAME_PATTERN, QUEUE_PATTERN, Identifier
+from labeltask_contract.task_document import LabellingRules
 from labeltask_gateway.hosts import AllowedHosts
 
 
@@ -46,6 +47,8 @@ class Settings(BaseSettings):
     """Schemas whose ``state`` table answers for tasks that are gone from the cluster, in this order."""
     default_rules: Path | None = None
     """File with the platform's rules for an empty PATTERN: ``{model type: {predict type: PATTERN}}``."""
+    labelling_rules: LabellingRules = LabellingRules()
+    """The same as the operator's: a dump must name one of its conflict groups."""
     allowed_hosts: tuple[str, ...] = ()
     """Host names, addresses and networks (CIDR) that SITE_CONFIG may name; empty allows any public one."""
     auth_mode: Literal["none", "token", "kubernetes"] = "none"

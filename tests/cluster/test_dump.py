@@ -5,6 +5,7 @@ import json
 from datetime import datetime
 from typing import Any
 
+import httpx
 import pytest
 
 from labeltask_testing.cluster_commands import CommandError, apply, kubectl, kubectl_json
@@ -81,19 +82,16 @@ def previous(installation: Installation, task_id: str) -> dict[str, list[DumpRow
     return made
 
 
-def test_a_dump_leaves_the_tables_of_an_independent_merge(
-    installation: Installation, connection_secret: str, task_id: str, previous: dict[str, list[DumpRow]]
+def assert_dumped(
+    installation: Installation, task_id: str, previous: dict[str, list[DumpRow]], rows: dict[str, int]
 ) -> None:
-    connection = {"secretKeyRef": {"name": connection_secret, "key": "connection.json"}}
-    create(installation, manifest("on-the-shelf", taskIds=[task_id], connectionFrom=connection))
-    status = wait_dump(installation, "on-the-shelf")["status"]
-    assert (status["phase"], status.get("errorMessage")) == ("Succeeded", None)
+    """The dump tables are those of an independent merge; ``rows`` is what the dump says of them."""
     database = installation.database
     with database.as_root() as db, db.cursor() as cursor:
-        rows = labelled_rows(db, database.output_schema, task_id)
+        labelled = labelled_rows(db, database.output_schema, task_id)
         produced = {
             name.removeprefix("wh_panel_mapping_"): [(row[2], row[3]) for row in found]
-            for name, found in rows.items()
+            for name, found in labelled.items()
             if name.startswith("wh_panel_mapping_")
         }
         stored: dict[str, list[DumpRow]] = {}
@@ -101,13 +99,72 @@ def test_a_dump_leaves_the_tables_of_an_independent_merge(
             cursor.execute(f"SELECT * FROM `{database.output_schema}`.`wh_panel_mapping_{shelf}_dump`")
             found = [(author, panel, NOW if time and time.year > OLD.year else time) for author, panel, time in cursor]
             stored[shelf] = sorted(found, key=repr)
+            cursor.execute(f"DROP TABLE `{database.output_schema}`.`wh_panel_mapping_{shelf}_dump`")
     assert stored == dump(produced, previous, "GENDER")
+    assert rows == {shelf: len(found) for shelf, found in stored.items()}
+
+
+def test_a_dump_leaves_the_tables_of_an_independent_merge(
+    installation: Installation, connection_secret: str, task_id: str, previous: dict[str, list[DumpRow]]
+) -> None:
+    connection = {"secretKeyRef": {"name": connection_secret, "key": "connection.json"}}
+    create(installation, manifest("on-the-shelf", taskIds=[task_id], connectionFrom=connection))
+    status = wait_dump(installation, "on-the-shelf")["status"]
+    assert (status["phase"], status.get("errorMessage")) == ("Succeeded", None)
     counts = {t["name"]: t["rowsKept"] + t["rowsAdded"] + t["rowsReplaced"] for t in status["tables"]}
-    assert counts == {shelf: len(found) for shelf, found in stored.items()}
+    assert_dumped(installation, task_id, previous, counts)
     assert any(table["rowsReplaced"] for table in status["tables"])
     shown = kubectl("get", "ld", "on-the-shelf", "--namespace", installation.namespace).splitlines()
     assert shown[0].split() == ["NAME", "PHASE", "GROUP", "OUTPUT", "AGE"]
     assert shown[1].split()[:4] == ["on-the-shelf", "Succeeded", "GENDER", "audience_result"]
+
+
+def rest_body(installation: Installation, task_ids: list[str]) -> Body:
+    return {
+        "GROUP": "GENDER",
+        "TASK_IDS": task_ids,
+        "INPUT_DATABASE": PREVIOUS,
+        "OUTPUT_DATABASE": installation.database.output_schema,
+        "SITE_CONFIG": installation.database.site_config,
+        "PREVIOUS_YEAR": 2019,
+    }
+
+
+def test_a_dump_by_rest_leaves_the_same_tables_and_one_key_makes_one_dump(
+    installation: Installation, task_id: str, previous: dict[str, list[DumpRow]]
+) -> None:
+    body, headers = rest_body(installation, [task_id]), {"Idempotency-Key": f"shelf-{task_id}"}
+    answers = [
+        httpx.post(f"{installation.url}{path}", json=body, headers=headers, timeout=60)
+        for path in ("/api/tasks/dump/", "/tasks/dump")
+    ]
+    assert [answer.status_code for answer in answers] == [200, 200], [answer.text for answer in answers]
+    (dump_id,) = {answer.json()["error_message"]["dump_id"] for answer in answers}
+    view = wait_until(
+        lambda: installation.get(f"/api/tasks/dump/{dump_id}").json()["error_message"],
+        lambda seen: seen["completion_time"] is not None,
+        seconds=120,
+        what="the dump to end",
+    )
+    assert (view["phase"], view["error_message"], view["task_ids"]) == ("Succeeded", None, [task_id])
+    counts = {t["name"]: t["rows_kept"] + t["rows_added"] + t["rows_replaced"] for t in view["tables"]}
+    assert_dumped(installation, task_id, previous, counts)
+    (secret,) = kubectl_json("get", "secret", dump_id, "--namespace", installation.namespace)["metadata"][
+        "ownerReferences"
+    ]
+    assert (secret["kind"], secret["name"]) == ("LabelDump", dump_id)
+    aborted = installation.post(f"/api/tasks/dump/{dump_id}/abort/", {})
+    assert (aborted.status_code, "ended already as Succeeded" in aborted.text) == (409, True)
+
+
+def test_a_dump_by_rest_of_a_task_that_is_not_finished_is_refused_and_none_is_made(
+    installation: Installation, task_id: str
+) -> None:
+    before = kubectl("get", "labeldumps", "--namespace", installation.namespace, "--output", "name")
+    answer = installation.post("/tasks/dump", rest_body(installation, [task_id, "0" * 32]))
+    assert (answer.status_code, [problem["pointer"] for problem in answer.json()["errors"]]) == (409, ["/TASK_IDS/1"])
+    assert f"task {'0' * 32} has no prod_stat finish" in answer.json()["error_message"]
+    assert kubectl("get", "labeldumps", "--namespace", installation.namespace, "--output", "name") == before
 
 
 def test_a_dump_of_a_task_that_is_not_finished_names_it(

@@ -74,6 +74,13 @@ def test_a_sample_is_rows_of_the_task_each_once_in_order(db: DbConnection, table
     )
 
 
+def test_a_small_sample_of_few_rows_is_never_short_by_chance(db: DbConnection, tables: Stage) -> None:
+    sizes = Counter(
+        len(sample_rows(db, tables.output_schema, "Ptt", SMALL, 3, random.Random(seed))) for seed in range(200)
+    )
+    assert sizes == {3: 200}
+
+
 @pytest.mark.parametrize("table", ["fbfans", "Ptt"])
 def test_a_task_with_few_rows_is_shown_whole(db: DbConnection, tables: Stage, table: str) -> None:
     assert len(sample_rows(db, tables.output_schema, table, SMALL, 100, random.Random(1))) == 50
@@ -160,3 +167,15 @@ def test_an_estimate_reads_no_row(db: DbConnection, tables: Stage) -> None:
     assert guess is not None
     assert 1_000 < guess < 2_000
     assert rows_read(db) - before < 100
+
+
+def test_states_are_those_of_the_tasks_that_have_a_row_and_none_where_there_is_no_table(tables: Stage) -> None:
+    task_ids = ["f" * 32, "e" * 32]
+    opened = open_connection(tables.connection, "pymysql")
+    ensure_state_table(opened, tables.output_schema)
+    opened.close()
+    values = f"('{task_ids[0]}', 'SUCCESS', 'finish')"
+    tables.server.execute(f"INSERT INTO {tables.output_schema}.state (task_id, stat, prod_stat) VALUES {values}")
+    found = DatabaseTables(5).states(tables.connection, tables.output_schema, task_ids)
+    assert {task_id: (row.stat, row.prod_stat) for task_id, row in found.items()} == {"f" * 32: ("SUCCESS", "finish")}
+    assert DatabaseTables(5).states(tables.connection, "nowhere_at_all", task_ids) == {}

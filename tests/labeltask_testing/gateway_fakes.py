@@ -16,7 +16,7 @@ import httpx
 from fastapi import FastAPI
 
 from labeltask_contract.connection import Connection
-from labeltask_contract.names import task_id_of
+from labeltask_contract.names import LABEL_DUMP, LABEL_TASK, PLURAL, ResourceKind, task_id_of
 from labeltask_contract.pattern import ModelType, Pattern
 from labeltask_contract.spec import LabelTaskSpec, Policy
 from labeltask_gateway.app import Backends, create_app
@@ -31,6 +31,7 @@ from labeltask_gateway.trial_process import explain
 from labeltask_store.result_tables import ResultRow
 from labeltask_store.state_table import StateRow
 
+_CALLED = {LABEL_TASK: "label_task", LABEL_DUMP: "label_dump"}
 CANARY = "hunter2-canary"
 
 
@@ -45,6 +46,7 @@ class FakeCluster:
 
     def __init__(self) -> None:
         self.label_tasks: dict[str, Manifest] = {}
+        self.label_dumps: dict[str, Manifest] = {}
         self.secrets: dict[str, Manifest] = {}
         self.failures: dict[str, Exception] = {}
         self.calls: list[str] = []
@@ -52,7 +54,7 @@ class FakeCluster:
         """Whether somebody deletes each LabelTask just after it was looked up."""
         self.tokens: dict[str, Identity] = {}
         self.rights: set[tuple[str, str]] = set()
-        """(user name, verb) that are allowed."""
+        """(user name, verb) that are allowed on labeltasks, (user name, "labeldumps verb") on those."""
         self._seconds = itertools.count(1)
         self._lock = threading.Lock()
 
@@ -61,21 +63,24 @@ class FakeCluster:
         if call in self.failures:
             raise self.failures[call]
 
-    def create_label_task(self, manifest: Manifest) -> str:
-        """Store it, as the API server would: with uid, time of creation and object keys sorted."""
-        self._enter("create_label_task")
-        with self._lock:
-            if manifest["metadata"]["name"] in self.label_tasks:
-                raise AlreadyThere
-            return self.add(manifest)
+    def _objects(self, kind: ResourceKind) -> dict[str, Manifest]:
+        return self.label_dumps if kind is LABEL_DUMP else self.label_tasks
 
-    def add(self, manifest: Manifest, created: str | None = None) -> str:
-        """Store a LabelTask past the gateway, e.g. one from kubectl; return its uid."""
+    def create(self, kind: ResourceKind, manifest: Manifest) -> str:
+        """Store it, as the API server would: with uid, time of creation and object keys sorted."""
+        self._enter(f"create_{_CALLED[kind]}")
+        with self._lock:
+            if manifest["metadata"]["name"] in self._objects(kind):
+                raise AlreadyThere
+            return self.add(manifest, kind=kind)
+
+    def add(self, manifest: Manifest, created: str | None = None, kind: ResourceKind = LABEL_TASK) -> str:
+        """Store a custom resource past the gateway, e.g. one from kubectl; return its uid."""
         stored: Manifest = json.loads(json.dumps(manifest, sort_keys=True))
         uid = str(uuid.uuid4())
         second = next(self._seconds)
         stored["metadata"] |= {"uid": uid, "creationTimestamp": created or f"2026-01-01T00:00:{second:02}Z"}
-        self.label_tasks[stored["metadata"]["name"]] = stored
+        self._objects(kind)[stored["metadata"]["name"]] = stored
         return uid
 
     def create_secret(self, manifest: Manifest) -> None:
@@ -85,10 +90,10 @@ class FakeCluster:
             raise AlreadyThere
         self.secrets[manifest["metadata"]["name"]] = copy.deepcopy(manifest)
 
-    def delete_label_task(self, name: str) -> None:
+    def delete(self, kind: ResourceKind, name: str) -> None:
         """Remove it, and by owner reference its Secret."""
-        self._enter("delete_label_task")
-        gone = self.label_tasks.pop(name, None)
+        self._enter(f"delete_{_CALLED[kind]}")
+        gone = self._objects(kind).pop(name, None)
         if gone is not None:
             uid = gone["metadata"]["uid"]
             self.secrets = {
@@ -96,6 +101,11 @@ class FakeCluster:
                 for key, secret in self.secrets.items()
                 if uid not in [owner["uid"] for owner in secret["metadata"].get("ownerReferences", ())]
             }
+
+    def find(self, kind: ResourceKind, name: str) -> Manifest | None:
+        """Return it by name."""
+        self._enter(f"find_{_CALLED[kind]}")
+        return copy.deepcopy(self._objects(kind).get(name))
 
     def find_label_task(self, task_id: str) -> Manifest | None:
         """Return it by task id."""
@@ -112,12 +122,12 @@ class FakeCluster:
         self._enter("recent_label_tasks")
         return copy.deepcopy(youngest(((facts_of(task), task) for task in self.label_tasks.values()), wanted))
 
-    def patch_spec(self, name: str, changes: Manifest) -> bool:
+    def patch_spec(self, kind: ResourceKind, name: str, changes: Manifest) -> bool:
         """Set fields of ``spec``."""
         self._enter("patch_spec")
-        if name not in self.label_tasks:
+        if name not in self._objects(kind):
             return False
-        self.label_tasks[name]["spec"] |= changes
+        self._objects(kind)[name]["spec"] |= changes
         return True
 
     def review_token(self, token: str, audiences: tuple[str, ...]) -> Identity | None:  # noqa: ARG002
@@ -125,10 +135,10 @@ class FakeCluster:
         self._enter("review_token")
         return self.tokens.get(token)
 
-    def review_access(self, identity: Identity, verb: str) -> bool:
+    def review_access(self, identity: Identity, verb: str, plural: str) -> bool:
         """Look into ``rights``."""
         self._enter("review_access")
-        return (identity.username, verb) in self.rights
+        return (identity.username, verb if plural == PLURAL else f"{plural} {verb}") in self.rights
 
     def read_secret_key(self, name: str, key: str) -> bytes:
         """Return what the Secret holds."""
@@ -160,6 +170,7 @@ class FakeTables:
     def __init__(self) -> None:
         self.rows: list[ResultRow] | None = []
         self.estimated: int | None = None
+        self.state_rows: dict[str, StateRow] = {}
         self.failure: Exception | None = None
         self.asked: list[tuple[str, tuple[str, ...], str, int]] = []
         """(host, schemas, task id, size) of each sample."""
@@ -176,6 +187,13 @@ class FakeTables:
         if self.failure is not None:
             raise self.failure
         return self.estimated
+
+    def states(self, connection: Connection, schema: str, task_ids: Sequence[str]) -> dict[str, StateRow]:
+        """Return those of ``state_rows``."""
+        self.asked.append((connection.host, (schema,), ",".join(task_ids), len(task_ids)))
+        if self.failure is not None:
+            raise self.failure
+        return {task_id: self.state_rows[task_id] for task_id in task_ids if task_id in self.state_rows}
 
 
 class FakeTrial:

@@ -102,6 +102,7 @@ def rules_of(role: str) -> list[Any]:
 RIGHTS = {
     "gateway": {
         f"{GROUP}/{PLURAL}": {"create", "get", "list", "watch", "patch", "delete"},
+        f"{GROUP}/{LABEL_DUMP.plural}": {"create", "get", "patch", "delete"},
         "/secrets": {"create", "get", "delete"},
     },
     "operator": {

@@ -10,6 +10,7 @@ A jump is random, not uniform: a row behind a wide gap of ids is likelier. Tasks
 table are sampled uniformly.
 """
 
+import math
 import random
 import string
 from collections.abc import Sequence
@@ -137,12 +138,13 @@ def _by_window(db: DbConnection, source: str, task_id: str, size: int, chance: r
     rows = int(counted[0][0])
     if not rows:
         return []
-    # One pass that stops early: each row is taken by chance, a little more often than needed.
-    share = min(1.0, 1.3 * size / rows)
+    # One pass that stops early: each row is taken by chance, so often that fewer than ``size`` come once in 100,000.
+    wanted = size + 4 * math.isqrt(size) + 12
+    share = min(1.0, wanted / rows)
     found = rows_of(
         db,
         f"SELECT {_SELECTED} FROM {source} WHERE task_id = %s AND RAND(%s) < %s LIMIT %s",  # noqa: S608
-        (task_id, chance.randrange(2**31), share, 2 * size),
+        (task_id, chance.randrange(2**31), share, wanted + wanted // 2),
     )
     taken: Sequence[Any] = chance.sample(found, min(size, len(found)))
     return [ResultRow(*row) for row in taken]

@@ -126,12 +126,12 @@ def insert_pending(db: DbConnection, schema: str, task: TaskDocument) -> None:
 
 def read_state(db: DbConnection, schema: str, task_id: str) -> StateRow | None:
     """Return the task's row as committed now; None when row or table are missing."""
-    return _read_states(db, schema, [task_id]).get(task_id)
+    return read_states(db, schema, [task_id]).get(task_id)
 
 
 def read_progress(db: DbConnection, schema: str, task_ids: Sequence[str]) -> dict[str, StoredProgress]:
     """Return the tasks that have a row, by task id, in two queries however many they are."""
-    states = _read_states(db, schema, task_ids)
+    states = read_states(db, schema, task_ids)
     ledger = _read_ledger(db, schema, list(states)) if states else {}
     return {
         task_id: StoredProgress(
@@ -203,7 +203,8 @@ def _tolerant(db: DbConnection, statement: str, harmless_code: int) -> None:
             raise
 
 
-def _read_states(db: DbConnection, schema: str, task_ids: Sequence[str]) -> dict[str, StateRow]:
+def read_states(db: DbConnection, schema: str, task_ids: Sequence[str]) -> dict[str, StateRow]:
+    """Return the rows of the tasks that have one, by task id, as committed now."""
     # `SELECT *`: an older table has no error_message until a worker or the operator has added it.
     statement = f"SELECT * FROM {qualified(schema, STATE_TABLE)} WHERE task_id IN ({marks(len(task_ids))})"  # noqa: S608
     return {row.task_id: row for row in map(_state_row, _fresh_rows(db, statement, task_ids))}

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from labeltask_contract.errors import TaskFailure
 from labeltask_contract.reasons import Reason
-from labeltask_contract.stat import ProdStat
+from labeltask_store.finished_tasks import unfinished_tasks
 from labeltask_store.state_table import StateRow
 
 Shelves = Mapping[str, Sequence[str]]
@@ -18,25 +18,13 @@ def check_finished(task_ids: Sequence[str], rows: Mapping[str, StateRow], place:
 
     :raises TaskFailure: TaskNotFinished, naming each task that has none and what is known of it.
     """
-    named = [
-        f"{task_id} ({_known(rows.get(task_id))})"
-        for task_id in task_ids
-        if task_id not in rows or rows[task_id].prod_stat is not ProdStat.FINISH
-    ]
+    named = [f"{task_id} ({known})" for task_id, known in unfinished_tasks(task_ids, rows).items()]
     if named:
         message = (
             f"{len(named)} of {len(task_ids)} tasks have no prod_stat finish in {place}: {', '.join(named)}; "
             "wait for them or leave them out. Nothing was written"
         )
         raise TaskFailure(Reason.TASK_NOT_FINISHED, message)
-
-
-def _known(row: StateRow | None) -> str:
-    if row is None:
-        return "no such task"
-    if row.prod_stat is ProdStat.NO_DATA:
-        return "no_data: it labelled no row"
-    return f"stat {row.stat or 'unknown'}"
 
 
 def filled_tables(rows: Sequence[StateRow]) -> set[str]:

@@ -5,10 +5,11 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Header
 from fastapi.responses import JSONResponse
 
+from labeltask_contract.names import LABEL_TASK
 from labeltask_contract.pattern import rule_count
 from labeltask_contract.rule_checks import find_warnings
 from labeltask_gateway.auth import Caller
-from labeltask_gateway.idempotency import HEADER, fingerprint, parse_key, task_id_for
+from labeltask_gateway.idempotency import HEADER, once_of
 from labeltask_gateway.requests import parse_abort, parse_body, parse_create
 from labeltask_gateway.responses import (
     CreatedEnvelope,
@@ -18,7 +19,6 @@ from labeltask_gateway.responses import (
     ValidationEnvelope,
 )
 from labeltask_gateway.routes.parts import Parts, add_route, reply
-from labeltask_gateway.tasks import Once
 
 
 def build_tasks_router(parts: Parts) -> APIRouter:
@@ -40,12 +40,8 @@ def build_tasks_router(parts: Parts) -> APIRouter:
         caller.require("create")
         with parts.metrics.creating():
             request = parse_create(body, parts.deployment)
-            key = parse_key(idempotency_key)
-            if key is None:
-                answer, repeated = tasks.create(request), False
-            else:
-                once = Once(task_id_for(key, caller.name), fingerprint(key, body))
-                answer, repeated = tasks.create_once(request, once)
+            once = once_of(LABEL_TASK, idempotency_key, caller.name, body)
+            answer, repeated = tasks.create(request, once)
         parts.metrics.created(repeated=repeated)
         return reply(CreatedEnvelope(error_message=answer), exclude_none=True)
 

@@ -64,6 +64,8 @@ app.kubernetes.io/managed-by: {{ .root.Release.Service }}
 - name: LABELTASK_DEFAULT_CONNECTION
   value: {{ . | quote }}
 {{- end }}
+- name: LABELTASK_LABELLING_RULES
+  value: {{ .Values.labelling.rules | toJson | quote }}
 - name: LABELTASK_HISTORY_SCHEMAS
   value: {{ .Values.historySchemas | toJson | quote }}
 {{- end }}

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from labeltask_contract.errors import InvalidTask
+from labeltask_contract.names import LABEL_TASK
 from labeltask_gateway.cluster import Identity
 from labeltask_gateway.errors import AlreadyThere, ClusterRefused, ClusterUnavailable
 from labeltask_gateway.kubernetes_cluster import KubernetesCluster, connect
@@ -106,7 +107,7 @@ def task(name: str, created: str = "2026-01-01T00:00:00Z", uid: str = UID) -> di
 
 def test_create_sends_the_manifest_and_returns_the_uid(cluster: KubernetesCluster, api: ApiServer) -> None:
     api.answers = [(201, task(NAME))]
-    assert cluster.create_label_task({"kind": "LabelTask"}) == UID
+    assert cluster.create(LABEL_TASK, {"kind": "LabelTask"}) == UID
     assert api.seen == [("POST", f"{TASKS}?fieldValidation=Strict", "application/json", {"kind": "LabelTask"})]
 
 
@@ -119,9 +120,9 @@ def test_a_secret_is_sent_as_it_is(cluster: KubernetesCluster, api: ApiServer) -
 
 def test_abort_is_a_merge_patch_of_one_field(cluster: KubernetesCluster, api: ApiServer) -> None:
     api.answers = [(200, task(NAME)), (404, {})]
-    assert cluster.patch_spec(NAME, {"abort": True}) is True
+    assert cluster.patch_spec(LABEL_TASK, NAME, {"abort": True}) is True
     assert api.seen == [("PATCH", f"{TASKS}/{NAME}", "application/merge-patch+json", {"spec": {"abort": True}})]
-    assert cluster.patch_spec(NAME, {"abort": True}) is False
+    assert cluster.patch_spec(LABEL_TASK, NAME, {"abort": True}) is False
 
 
 def test_a_task_is_found_by_its_name_in_one_call(cluster: KubernetesCluster, api: ApiServer) -> None:
@@ -169,8 +170,8 @@ def test_the_list_is_read_once_and_then_kept_current_by_a_watch(cluster: Kuberne
 
 def test_deleting_what_is_gone_is_no_error(cluster: KubernetesCluster, api: ApiServer) -> None:
     api.answers = [(404, {}), (200, {})]
-    cluster.delete_label_task(NAME)
-    cluster.delete_label_task(NAME)
+    cluster.delete(LABEL_TASK, NAME)
+    cluster.delete(LABEL_TASK, NAME)
     assert {(method, path) for method, path, _, _ in api.seen} == {("DELETE", f"{TASKS}/{NAME}")}
 
 
@@ -199,7 +200,7 @@ def test_a_refused_create_is_tried_once_and_translated(
     api.answers = [(status, {"message": "no"})]
     started = time.monotonic()
     with pytest.raises(kind) as caught:
-        cluster.create_label_task({})
+        cluster.create(LABEL_TASK, {})
     assert len(api.seen) == 1
     assert time.monotonic() - started < 3
     assert caught.value.__suppress_context__
@@ -220,7 +221,7 @@ def test_a_server_that_says_nothing_is_given_up_in_time(tmp_path: Path, monkeypa
         cluster = client_of(port, tmp_path, monkeypatch, timeout=0.2)
         started = time.monotonic()
         with pytest.raises(ClusterUnavailable):
-            cluster.create_label_task({})
+            cluster.create(LABEL_TASK, {})
         assert time.monotonic() - started < 0.9
         # A write is never sent a second time.
         assert len(api.seen) == 1
@@ -266,7 +267,7 @@ def test_a_token_is_reviewed_for_its_audiences(
 @pytest.mark.parametrize("allowed", [True, False])
 def test_an_access_is_reviewed_within_the_namespace(cluster: KubernetesCluster, api: ApiServer, allowed: bool) -> None:
     api.answers = [(201, {"spec": {}, "status": {"allowed": allowed}})]
-    assert cluster.review_access(Identity("jane", "u", ("g",)), "patch") is allowed
+    assert cluster.review_access(Identity("jane", "u", ("g",)), "patch", "labeltasks") is allowed
     attributes = {"namespace": "tasks", "verb": "patch", "group": "labelapi.io", "resource": "labeltasks"}
     ((method, path, _, body),) = api.seen
     assert (method, path) == ("POST", ACCESS)
@@ -291,8 +292,8 @@ def test_a_name_that_is_taken_is_told_apart_from_other_conflicts(cluster: Kubern
         (409, {"reason": "Conflict"}),
     ]
     with pytest.raises(AlreadyThere):
-        cluster.create_label_task({"kind": "LabelTask"})
+        cluster.create(LABEL_TASK, {"kind": "LabelTask"})
     with pytest.raises(AlreadyThere):
         cluster.create_secret({"kind": "Secret"})
     with pytest.raises(ClusterUnavailable):
-        cluster.create_label_task({"kind": "LabelTask"})
+        cluster.create(LABEL_TASK, {"kind": "LabelTask"})

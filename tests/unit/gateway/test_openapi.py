@@ -5,8 +5,10 @@ from typing import Any
 
 import pytest
 
+from labeltask_contract.stat import ProdStat
+from labeltask_gateway.dump_requests import KEYS as DUMP_KEYS
 from labeltask_gateway.requests import KEYS
-from labeltask_testing.gateway_fakes import Gateway, label_task_from_kubectl
+from labeltask_testing.gateway_fakes import Gateway, label_task_from_kubectl, state_row
 
 
 def document() -> dict[str, Any]:
@@ -30,6 +32,9 @@ def test_each_path_is_shown_once_with_its_operation() -> None:
         ("/api/tasks/{task_id}/sample/", "get"): "sample",
         ("/api/tasks/{task_id}/suspend/", "post"): "suspend",
         ("/api/tasks/{task_id}/resume/", "post"): "resume",
+        ("/api/tasks/dump/", "post"): "dump",
+        ("/api/tasks/dump/{dump_id}/", "get"): "dump_status",
+        ("/api/tasks/dump/{dump_id}/abort/", "post"): "abort_dump",
         ("/api/rules/try/", "post"): "try_rules",
         ("/healthz", "get"): "health",
         ("/metrics", "get"): "metrics",
@@ -46,6 +51,27 @@ def test_the_body_of_create_is_described_key_by_key() -> None:
     assert create["properties"]["SITE_CONFIG"]["required"] == ["host", "port", "user", "password"]
     assert abort["required"] == ["TASK_ID"]
     assert "default" not in create["properties"]["SITE_CONFIG"]
+
+
+def test_the_body_of_dump_is_described_key_by_key() -> None:
+    body = document()["paths"]["/api/tasks/dump/"]["post"]["requestBody"]["content"]["application/json"]["schema"]
+    assert list(body["properties"]) == list(DUMP_KEYS)
+    assert all("description" in schema for schema in body["properties"].values())
+    assert (body["properties"]["TASK_IDS"]["minItems"], body["properties"]["TASK_IDS"]["maxItems"]) == (1, 200)
+
+
+def test_links_lead_from_what_is_created_to_what_can_be_done_with_it() -> None:
+    found = {
+        operation["operationId"]: {
+            name: link["parameters"] for name, link in operation["responses"]["200"].get("links", {}).items()
+        }
+        for _, _, operation in operations()
+    }
+    task, dump = ({name: f"$response.body#/error_message/{name}"} for name in ("task_id", "dump_id"))
+    assert {name: links for name, links in found.items() if links} == {
+        "create": dict.fromkeys(("check_status", "sample", "suspend", "resume", "delete"), task),
+        "dump": dict.fromkeys(("dump_status", "abort_dump"), dump),
+    }
 
 
 def test_refusals_are_described_and_fastapis_own_are_not() -> None:
@@ -86,13 +112,15 @@ EXAMPLES = [
 def test_every_example_is_a_request_that_succeeds(path: str, body: object) -> None:
     gateway = Gateway()
     gateway.cluster.add(label_task_from_kubectl(TASK_ID))
+    finished = (TASK_ID, "90be15f2d7c34c0a8e61a4f7b2093d5c")
+    gateway.tables.state_rows = {name: state_row(name, prod_stat=ProdStat.FINISH) for name in finished}
     answer = gateway.post(path, body)
     assert (answer.status_code, answer.json()["error_code"]) == (200, 200)
 
 
 def test_every_operation_with_a_body_has_examples() -> None:
     with_body = {operation["operationId"] for _, _, operation in operations() if "requestBody" in operation}
-    assert with_body == {"create", "validate", "abort", "try_rules"}
+    assert with_body == {"create", "validate", "abort", "dump", "try_rules"}
     assert {str(example.id).partition("-")[0] for example in EXAMPLES} == with_body
 
 
@@ -104,7 +132,7 @@ def test_every_operation_on_tasks_and_rules_names_its_refusals_in_both_shapes() 
         assert {"401", "403", "500", "503"} <= set(refusals), operation["operationId"]
         if "requestBody" in operation:
             assert {"400", "408", "413", "415"} <= set(refusals)
-        if "{task_id}" in path:
+        if "{" in path:
             assert "404" in refusals
         for answer in refusals.values():
             assert set(answer["content"]) == {"application/json", "application/problem+json"}

@@ -140,7 +140,7 @@ def test_probes_are_not_worth_a_line_while_they_succeed(capsys: pytest.CaptureFi
         ("GET", "/", 404, None),
         ("GET", "/docs/other.js", 404, None),
         ("GET", "/api/tasks/8fec5762412c11ec836d04ea56825baa/sample/", 404, None),
-        ("POST", "/api/tasks/dump/", 404, None),
+        ("GET", "/api/tasks/dump/", 405, "POST"),
         ("PUT", "/api/tasks/", 405, "GET, POST"),
         ("PUT", "/api/tasks/8fec5762412c11ec836d04ea56825baa", 405, "DELETE, GET"),
         ("GET", "/api/tasks/8fec5762412c11ec836d04ea56825baa/suspend", 405, "POST"),

@@ -1,0 +1,68 @@
+"""Answers about dumps from their LabelDump. Pure."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from labeltask_contract.dump_spec import LabelDumpSpec
+from labeltask_contract.dump_status import DumpPhase, LabelDumpStatus
+from labeltask_gateway.dump_requests import DumpRequest
+from labeltask_gateway.dump_responses import CreatedDump, DumpTableView, DumpView
+
+
+@dataclass(frozen=True)
+class ObservedDump:
+    """One LabelDump as the API server returns it; ``created`` is RFC 3339 in UTC."""
+
+    dump_id: str
+    created: str
+    spec: LabelDumpSpec
+    status: LabelDumpStatus
+
+
+def read_label_dump(manifest: dict[str, Any]) -> ObservedDump:
+    """Read a LabelDump; fields that a newer operator added are passed over."""
+    metadata = manifest["metadata"]
+    return ObservedDump(
+        dump_id=metadata["name"],
+        created=metadata["creationTimestamp"],
+        spec=LabelDumpSpec.model_validate(manifest["spec"], extra="ignore"),
+        status=LabelDumpStatus.model_validate(manifest.get("status") or {}, extra="ignore"),
+    )
+
+
+def view_of_created_dump(dump_id: str, request: DumpRequest) -> CreatedDump:
+    """Return the answer to dump; the account has no part in it."""
+    spec = request.spec
+    return CreatedDump(
+        group=spec.group,
+        task_ids=spec.task_ids,
+        input_database=spec.previous_schema,
+        output_database=spec.output.schema_,
+        previous_year=spec.previous_year,
+        site=request.site,
+        dump_id=dump_id,
+    )
+
+
+def view_of_label_dump(dump: ObservedDump) -> DumpView:
+    """Return what the LabelDump says; what is not known yet is null."""
+    spec, status = dump.spec, dump.status
+    return DumpView(
+        dump_id=dump.dump_id,
+        phase=status.phase or DumpPhase.PENDING,
+        group=spec.group,
+        task_ids=spec.task_ids,
+        input_database=spec.previous_schema,
+        output_database=spec.output.schema_,
+        previous_year=spec.previous_year,
+        tables=tuple(DumpTableView(**table.model_dump()) for table in status.tables or ()),
+        reason=status.reason,
+        error_message=status.error_message,
+        create_time=_iso(dump.created),
+        start_time=_iso(status.start_time),
+        completion_time=_iso(status.completion_time),
+    )
+
+
+def _iso(moment: str | None) -> str | None:
+    return moment.removesuffix("Z") if moment else None
