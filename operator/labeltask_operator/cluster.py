@@ -66,6 +66,12 @@ class Cluster(Protocol):
     def iter_pods(self, task_id: str | None = None) -> Iterator[Manifest]:
         """Yield the pods of one task, or of all."""
 
+    def iter_events(self, uid: str) -> Iterator[Manifest]:
+        """Yield Kubernetes' Events about one object."""
+
+    def ensure_event(self, manifest: Manifest) -> None:
+        """See to it that an Event of this name is there."""
+
     def read_secret(self, name: str) -> dict[str, bytes] | None:
         """Return a Secret's keys with their content."""
 
@@ -98,7 +104,7 @@ class KubernetesCluster:
         return self._get(_join(self._tasks, name))
 
     def iter_tasks(self) -> Iterator[Manifest]:
-        return self._pages(self._tasks, None)
+        return self._pages(self._tasks)
 
     def patch_status(self, name: str, patch: Manifest) -> Manifest | None:
         return self._patch(_join(self._tasks, name, "status"), patch)
@@ -110,7 +116,7 @@ class KubernetesCluster:
         return self._get(_join(self._jobs, name))
 
     def iter_jobs(self) -> Iterator[Manifest]:
-        return self._pages(self._jobs, self._id_label)
+        return self._pages(self._jobs, labelSelector=self._id_label)
 
     def ensure_job(self, manifest: Manifest) -> Manifest:
         return self._ensure(self._jobs, manifest)
@@ -125,7 +131,17 @@ class KubernetesCluster:
 
     def iter_pods(self, task_id: str | None = None) -> Iterator[Manifest]:
         selector = self._id_label if task_id is None else f"{self._id_label}={task_id}"
-        return self._pages(f"{self._core}/pods", selector)
+        return self._pages(f"{self._core}/pods", labelSelector=selector)
+
+    def iter_events(self, uid: str) -> Iterator[Manifest]:
+        return self._pages(f"{self._core}/events", fieldSelector=f"involvedObject.uid={uid}")
+
+    def ensure_event(self, manifest: Manifest) -> None:
+        try:
+            self._call("POST", f"{self._core}/events", manifest)
+        except ApiFailure as failure:
+            if failure.code != 409:
+                raise
 
     def read_secret(self, name: str) -> dict[str, bytes] | None:
         found = self._get(_join(self._core, "secrets", name))
@@ -151,10 +167,8 @@ class KubernetesCluster:
                 return None
             raise
 
-    def _pages(self, path: str, selector: str | None) -> Iterator[Manifest]:
-        query: dict[str, str] = {"limit": str(_PAGE)}
-        if selector is not None:
-            query["labelSelector"] = selector
+    def _pages(self, path: str, **selectors: str) -> Iterator[Manifest]:
+        query: dict[str, str] = {"limit": str(_PAGE), **selectors}
         while True:
             page = self._call("GET", f"{path}?{urlencode(query)}")
             yield from page.get("items") or []

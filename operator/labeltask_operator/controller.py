@@ -12,10 +12,12 @@ from datetime import UTC, datetime
 
 import structlog
 
+from labeltask_contract.names import LABEL_TASK
 from labeltask_contract.reasons import Reason
 from labeltask_contract.stat import Stat
+from labeltask_operator.announcements import announce
 from labeltask_operator.cluster import Cluster
-from labeltask_operator.job_calls import TRY_AGAIN_SECONDS, create_job
+from labeltask_operator.job_calls import TRY_AGAIN_SECONDS, create_job, find_warnings
 from labeltask_operator.job_outcome import Fault, JobPhase, job_phase
 from labeltask_operator.job_template import build_config_map, build_job
 from labeltask_operator.mirror import Mirror
@@ -175,7 +177,8 @@ class Controller:
         place = self._place(view, phase, resolution, done)
         # Read last: what the mirror learned during the calls above counts.
         pods = self.mirror.pods(view.task_id)
-        return Observation(self._now(), view, resolution, job, pods, memory.row, place)
+        warnings = find_warnings(self._cluster, job, phase, pods, self._now(), self._settings.no_pod_seconds)
+        return Observation(self._now(), view, resolution, job, pods, memory.row, place, warnings)
 
     def _resolve(self, view: TaskView, memory: TaskMemory) -> Resolution | NotResolved | None:
         if memory.resolution is not None:
@@ -343,6 +346,7 @@ class Controller:
             left = least - (seen.now - memory.status_written_at).total_seconds()
             if left > 0:
                 return left
+        announce(self._cluster, LABEL_TASK, seen.view, status, seen.now)
         body = self._cluster.patch_status(seen.view.name, {"metadata": {"uid": seen.view.uid}, "status": patch})
         memory.status_written_at = seen.now
         if body is None:

@@ -10,15 +10,16 @@ from datetime import UTC, datetime
 
 import structlog
 
-from labeltask_contract.names import dump_job_name
+from labeltask_contract.names import LABEL_DUMP, dump_job_name
 from labeltask_contract.reasons import Reason
+from labeltask_operator.announcements import announce
 from labeltask_operator.cluster import Cluster
 from labeltask_operator.dump_job import build_dump_config_map, build_dump_job
 from labeltask_operator.dump_reconcile import DumpDecision, DumpObservation, decide_dump, fail
 from labeltask_operator.dump_resolve import DumpResolution, resolve_dump
 from labeltask_operator.dump_status_fields import build_dump_status
 from labeltask_operator.dump_view import DumpView
-from labeltask_operator.job_calls import TRY_AGAIN_SECONDS, create_job
+from labeltask_operator.job_calls import TRY_AGAIN_SECONDS, create_job, find_warnings
 from labeltask_operator.job_outcome import Fault, JobPhase, job_phase
 from labeltask_operator.mirror import DumpMirror
 from labeltask_operator.reconcile import Step
@@ -101,7 +102,10 @@ class DumpController:
         wanted = not (done or view.abort or view.status.get("jobName"))
         if wanted and job_phase(job, view.uid) is JobPhase.ABSENT:
             resolution = self._resolve(view)
-        return DumpObservation(self._now(), view, resolution, job, self.mirror.pods(view.task_id))
+        pods = self.mirror.pods(view.task_id)
+        patience, phase = self._settings.no_pod_seconds, job_phase(job, view.uid)
+        warnings = find_warnings(self._cluster, job, phase, pods, self._now(), patience)
+        return DumpObservation(self._now(), view, resolution, job, pods, warnings)
 
     def _resolve(self, view: DumpView) -> DumpResolution | NotResolved:
         resolution = resolve_dump(view, self._cluster, self._settings)
@@ -127,9 +131,11 @@ class DumpController:
 
     def _tell(self, seen: DumpObservation, decision: DumpDecision) -> None:
         """Write the status where it differs."""
-        patch = merge_patch(seen.view.status, build_dump_status(seen, decision))
+        status = build_dump_status(seen, decision)
+        patch = merge_patch(seen.view.status, status)
         if not patch:
             return
+        announce(self._cluster, LABEL_DUMP, seen.view, status, seen.now)
         if decision.ending is not None:
             _log.info("the dump has ended", phase=decision.ending.phase, reason=decision.ending.reason)
         body = self._cluster.patch_status(seen.view.name, {"metadata": {"uid": seen.view.uid}, "status": patch})

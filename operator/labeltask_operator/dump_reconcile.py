@@ -15,6 +15,7 @@ from labeltask_operator.job_outcome import Fault, JobPhase, explain_failure, fin
 from labeltask_operator.reconcile import Step
 from labeltask_operator.references import NotResolved
 from labeltask_operator.settings import Settings
+from labeltask_operator.start_faults import Warned
 from labeltask_operator.views import JobView, PodView
 
 _COUNTS_SECONDS = 10
@@ -31,6 +32,8 @@ class DumpObservation:
     """None: not looked up, because a Job exists or nothing is needed any more."""
     job: JobView | None
     pods: tuple[PodView, ...]
+    warnings: tuple[Warned, ...] = ()
+    """What Kubernetes' Events say where Job and pods say nothing."""
 
     @property
     def phase(self) -> JobPhase:
@@ -153,7 +156,7 @@ def _with_job(seen: DumpObservation, settings: Settings) -> DumpDecision:
     if killed is not None:
         return fail(killed)
     # 7d. Kept from starting.
-    held = held_from_start(seen.view, job, seen.pods, seen.now, settings)
+    held = held_from_start(seen.view, job, seen.pods, seen.warnings, seen.now, settings)
     if held is not None:
         return (
             fail(held.fault) if held.for_good else DumpDecision(fault=held.fault, recheck_seconds=held.recheck_seconds)

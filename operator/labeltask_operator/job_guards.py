@@ -6,9 +6,10 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from labeltask_contract.reasons import Reason
-from labeltask_operator.job_outcome import Fault, find_start_fault
+from labeltask_operator.job_outcome import Fault
 from labeltask_operator.moments import parse_moment
 from labeltask_operator.settings import Settings
+from labeltask_operator.start_faults import Warned, find_start_fault
 from labeltask_operator.views import JobView, ObjectView, PodView
 
 
@@ -31,10 +32,15 @@ def conflict(job: JobView | None) -> Fault | None:
 
 
 def held_from_start(
-    view: ObjectView, job: JobView, pods: Sequence[PodView], now: datetime, settings: Settings
+    view: ObjectView,
+    job: JobView,
+    pods: Sequence[PodView],
+    warnings: Sequence[Warned],
+    now: datetime,
+    settings: Settings,
 ) -> Held | None:
     """Return what keeps the workers from starting, if anything does."""
-    fault = find_start_fault(job, pods, now, settings.no_pod_seconds)
+    fault = find_start_fault(job, pods, warnings, now, settings.no_pod_seconds)
     if fault is None:
         return None
     if not fault.hard:

@@ -1,4 +1,4 @@
-"""What a Job and its pods say about a task: running, failed or kept from starting, with a reason a caller can act on.
+"""What a Job and its pods say about a task: where it stands, and why it failed, with a reason a caller can act on.
 
 Pure. Input: the views of one Job and its pods. Output: a ``Fault``, which says whether waiting can cure it.
 """
@@ -6,7 +6,6 @@ Pure. Input: the views of one Job and its pods. Output: a ``Fault``, which says 
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from enum import StrEnum
 
 from labeltask_contract.reasons import FACTS, PERMANENT_EXIT_CODES, REASON_OF_EXIT_CODE, Reason
@@ -14,18 +13,6 @@ from labeltask_operator.views import JobView, PodView
 
 MAX_TOLD_CHARACTERS = 1_500
 """Of what kubelet or worker say; the rest of a status message is our own."""
-
-_IMAGE_FAULTS = {
-    "ErrImagePull",
-    "ImagePullBackOff",
-    "InvalidImageName",
-    "ErrImageNeverPull",
-    "ImageInspectError",
-    "RegistryUnavailable",
-    "SignatureValidationFailed",
-}
-_CONTAINER_FAULTS = {"CreateContainerError", "RunContainerError", "PreCreateHookError", "CreatePodSandboxError"}
-_SLOW_START_SECONDS = 60
 
 
 class JobPhase(StrEnum):
@@ -91,65 +78,7 @@ def explain_failure(job: JobView, pods: Sequence[PodView]) -> Fault:
         if fault is not None:
             return fault
     told = str(condition.get("message", "")) or "the Job failed and no pod is left to say why"
-    return Fault(Reason.INTERNAL, _short(told))
-
-
-def find_start_fault(job: JobView, pods: Sequence[PodView], now: datetime, no_pod_seconds: float) -> Fault | None:
-    """Return what keeps the workers from starting; None when one runs, has run, or simply starts."""
-    active = [pod for pod in pods if pod.active and not pod.deleting]
-    if any(pod.running for pod in active):
-        return None
-    if not active:
-        return _missing_pods(job, pods, now, no_pod_seconds)
-    for pod in active:
-        fault = _waiting_fault(job, pod) or _unscheduled(pod) or _slow_start(pod, now)
-        if fault is not None:
-            return fault
-    return None
-
-
-def _waiting_fault(job: JobView, pod: PodView) -> Fault | None:
-    reason = str(pod.waiting.get("reason", ""))
-    told = _short(str(pod.waiting.get("message", "")))
-    if reason in _IMAGE_FAULTS:
-        return Fault(Reason.IMAGE_PULL, f"the node can't get the worker image {job.image}: {reason}: {told}")
-    if reason == "CreateContainerConfigError":
-        missing = "not found" in told or "find key" in told
-        return Fault(Reason.SECRET_MISSING if missing else Reason.POD_NOT_STARTING, f"{reason}: {told}")
-    if reason in _CONTAINER_FAULTS:
-        return Fault(Reason.POD_NOT_STARTING, f"the worker's container can't be started: {reason}: {told}")
-    return None
-
-
-def _unscheduled(pod: PodView) -> Fault | None:
-    scheduled = pod.condition("PodScheduled")
-    if scheduled.get("status") != "False" or scheduled.get("reason") != "Unschedulable":
-        return None
-    told = _short(str(scheduled.get("message", "")))
-    return Fault(Reason.UNSCHEDULABLE, f"no node takes the worker pod: {told}", hard=False)
-
-
-def _slow_start(pod: PodView, now: datetime) -> Fault | None:
-    waited = (now - pod.created).total_seconds()
-    if pod.waiting.get("reason") != "ContainerCreating" or waited < _SLOW_START_SECONDS:
-        return None
-    message = (
-        f"pod {pod.name} has been in ContainerCreating for {int(waited)} s: a volume (Secret, ConfigMap or key) may be "
-        f"missing, or the image is still being pulled; kubectl describe pod {pod.name} tells"
-    )
-    return Fault(Reason.POD_NOT_STARTING, message, hard=False)
-
-
-def _missing_pods(job: JobView, pods: Sequence[PodView], now: datetime, no_pod_seconds: float) -> Fault | None:
-    waited = (now - job.started).total_seconds()
-    if pods or job.pods_counted or waited < no_pod_seconds:
-        return None
-    # The refusal itself stands in an Event of the Job alone, which the operator has no right to read.
-    message = (
-        f"no pod could be created for Job {job.name} within {int(waited)} s: a ResourceQuota, LimitRange or admission "
-        f"rule of the namespace refuses it; kubectl describe job {job.name} tells which"
-    )
-    return Fault(Reason.QUOTA_EXCEEDED, message, hard=False)
+    return Fault(Reason.INTERNAL, short(told))
 
 
 def _by_end(pods: Sequence[PodView]) -> list[PodView]:
@@ -162,7 +91,7 @@ def _explain_pod(job: JobView, pod: PodView) -> Fault | None:
     if pod.phase == "Succeeded":
         return None
     if pod.status_reason == "Evicted":
-        return Fault(Reason.EVICTED, _short(f"the node evicted the worker: {pod.status_message}"))
+        return Fault(Reason.EVICTED, short(f"the node evicted the worker: {pod.status_message}"))
     terminated = pod.terminated
     if terminated.get("reason") == "OOMKilled":
         return _out_of_memory(job)
@@ -171,9 +100,7 @@ def _explain_pod(job: JobView, pod: PodView) -> Fault | None:
         return told
     code = terminated.get("exitCode")
     if code is None:
-        return Fault(
-            Reason.INTERNAL, _short(f"the worker pod failed: {pod.status_reason} {pod.status_message}".strip())
-        )
+        return Fault(Reason.INTERNAL, short(f"the worker pod failed: {pod.status_reason} {pod.status_message}".strip()))
     if code in REASON_OF_EXIT_CODE:
         reason = REASON_OF_EXIT_CODE[code]
         return Fault(reason, f"{FACTS[reason].summary} (the worker's exit code {code}; its log says more)")
@@ -185,7 +112,7 @@ def read_termination_message(text: str) -> Fault | None:
     """Read ``{"reason", "message"}`` as the worker leaves it; None when ``text`` is something else."""
     try:
         found = json.loads(text)
-        return Fault(Reason(found["reason"]), _short(str(found["message"])))
+        return Fault(Reason(found["reason"]), short(str(found["message"])))
     except (ValueError, KeyError, TypeError):
         return None
 
@@ -199,5 +126,6 @@ def _out_of_memory(job: JobView) -> Fault:
     return Fault(Reason.OUT_OF_MEMORY, message)
 
 
-def _short(text: str) -> str:
+def short(text: str) -> str:
+    """Return what somebody else says, cut to a length that a status can hold."""
     return text if len(text) <= MAX_TOLD_CHARACTERS else text[: MAX_TOLD_CHARACTERS - 1] + "…"

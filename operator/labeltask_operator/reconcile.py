@@ -20,6 +20,7 @@ from labeltask_operator.job_outcome import (
 )
 from labeltask_operator.resolve import NotResolved, Resolution
 from labeltask_operator.settings import Settings
+from labeltask_operator.start_faults import Warned
 from labeltask_operator.stored_row import StoredRow
 from labeltask_operator.views import JobView, PodView, TaskView
 
@@ -58,6 +59,8 @@ class Observation:
     pods: tuple[PodView, ...]
     row: StoredRow
     place: Place
+    warnings: tuple[Warned, ...] = ()
+    """What Kubernetes' Events say where Job and pods say nothing."""
 
     @property
     def phase(self) -> JobPhase:
@@ -235,7 +238,7 @@ def _with_job(seen: Observation, settings: Settings) -> Decision:
     if seen.view.suspend or job.suspended:
         return _paused(seen, job, settings)
     # 7e. Kept from starting.
-    held = held_from_start(seen.view, job, seen.pods, seen.now, settings)
+    held = held_from_start(seen.view, job, seen.pods, seen.warnings, seen.now, settings)
     if held is not None:
         return _fail(held.fault) if held.for_good else Decision(fault=held.fault, recheck_seconds=held.recheck_seconds)
     # 7f. Running.

@@ -222,6 +222,11 @@ class PodView:
         return str(self.body["metadata"]["name"])
 
     @property
+    def uid(self) -> str:
+        """Uid of the pod."""
+        return str(self.body["metadata"]["uid"])
+
+    @property
     def created(self) -> datetime:
         """When the pod was created."""
         return parse_moment(self.body["metadata"].get("creationTimestamp")) or datetime.fromtimestamp(0, UTC)
@@ -296,6 +301,7 @@ def slim_metadata(body: Mapping[str, Any]) -> Manifest:
     metadata = body["metadata"]
     kept = (
         "name",
+        "namespace",
         "uid",
         "resourceVersion",
         "generation",

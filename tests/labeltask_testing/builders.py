@@ -233,6 +233,18 @@ def ended_pod(exit_code: int, reason: str = "Error", message: str = "", **more: 
     return make_pod({"terminated": terminated}, phase="Failed" if exit_code else "Succeeded", **more)
 
 
+def make_kubernetes_event(uid: str, reason: str, message: str, seconds_ago: float = 1) -> Manifest:
+    """A warning of Kubernetes' own about the object with ``uid``."""
+    return {
+        "metadata": {"name": f"{uid}.{reason}.{seconds_ago}".lower(), "creationTimestamp": ago(seconds_ago)},
+        "involvedObject": {"uid": uid},
+        "type": "Warning",
+        "reason": reason,
+        "message": message,
+        "lastTimestamp": ago(seconds_ago),
+    }
+
+
 def make_row(stat: Stat | None, prod_stat: ProdStat | None = None, task_id: str = TASK_ID, **fields: Any) -> StateRow:
     """A row of the state table."""
     empty: dict[str, Any] = dict.fromkeys(StateRow.__dataclass_fields__)

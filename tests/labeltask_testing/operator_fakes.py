@@ -53,6 +53,7 @@ class FakeCluster:
     pods: dict[str, Manifest] = field(default_factory=dict)
     secrets: dict[str, dict[str, bytes]] = field(default_factory=lambda: {"main-db": {"connection.json": SITE_CONFIG}})
     config_maps: dict[str, Manifest] = field(default_factory=dict)
+    events: dict[str, Manifest] = field(default_factory=dict)
     calls: list[tuple[str, str]] = field(default_factory=list)
     patches: list[Manifest] = field(default_factory=list)
     refuse: dict[str, ApiFailure] = field(default_factory=dict)
@@ -111,6 +112,16 @@ class FakeCluster:
     def iter_pods(self, task_id: str | None = None) -> Iterator[Manifest]:
         found = copy.deepcopy(list(self.pods.values()))
         return (pod for pod in found if task_id in (None, pod["metadata"]["labels"][self.id_label]))
+
+    def iter_events(self, uid: str) -> Iterator[Manifest]:
+        if "iter_events" in self.refuse:
+            raise self.refuse["iter_events"]
+        return (copy.deepcopy(event) for event in self.events.values() if event["involvedObject"]["uid"] == uid)
+
+    def ensure_event(self, manifest: Manifest) -> None:
+        if "ensure_event" in self.refuse:
+            raise self.refuse["ensure_event"]
+        self.events.setdefault(manifest["metadata"]["name"], copy.deepcopy(manifest))
 
     def read_secret(self, name: str) -> dict[str, bytes] | None:
         return self.secrets.get(name)

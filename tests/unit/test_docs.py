@@ -17,10 +17,12 @@ def test_every_failure_reason_has_its_paragraph_in_the_order_of_the_list() -> No
     assert re.findall(r"^## (\w+)$", FAILURES, re.MULTILINE) == [str(reason) for reason in Reason]
 
 
-@pytest.mark.parametrize("reason", [reason for reason in Reason if FACTS[reason].exit_code is not None])
-def test_a_reason_of_the_worker_names_its_exit_code(reason: Reason) -> None:
+@pytest.mark.parametrize("reason", Reason)
+def test_a_reason_names_the_workers_exit_code_and_whether_a_retry_helps(reason: Reason) -> None:
+    facts = FACTS[reason]
+    code = "" if facts.exit_code is None else f"Exit code {facts.exit_code}. "
     paragraph = FAILURES.split(f"## {reason}\n")[1]
-    assert paragraph.lstrip().startswith(f"Exit code {FACTS[reason].exit_code}.")
+    assert paragraph.lstrip().startswith(f"{code}Retry: {'yes' if facts.retriable else 'no'}.")
 
 
 def local_links() -> list[tuple[Path, str]]:

@@ -114,6 +114,7 @@ RIGHTS = {
         "/pods": {"get", "list", "watch"},
         "/secrets": {"get"},
         "/configmaps": {"create", "get"},
+        "/events": {"create", "list"},
     },
 }
 

@@ -10,12 +10,11 @@ from labeltask_operator.job_outcome import (
     JobPhase,
     explain_failure,
     find_out_of_memory,
-    find_start_fault,
     job_phase,
     read_termination_message,
 )
 from labeltask_operator.views import JobView, PodView
-from labeltask_testing.builders import NOW, UID, ended_pod, make_job, make_pod, waiting_pod
+from labeltask_testing.builders import UID, ended_pod, make_job, make_pod
 
 TOLD = '{"reason": "TableMissing", "message": "來源表 src.posts 不存在"}'
 BY_POLICY = make_job().finished("Failed", "PodFailurePolicy", "Container worker failed with exit code 67")
@@ -70,82 +69,6 @@ def test_why_a_job_failed(job: Any, pods: list[Any], reason: Reason, words: str)
     fault = explain_failure(JobView.of(job.manifest), [PodView.of(pod) for pod in pods])
     assert fault.reason is reason
     assert words in fault.message
-
-
-def unscheduled(message: str) -> Any:
-    condition = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": message}
-    return make_pod({}, phase="Pending", conditions=[condition])
-
-
-STARTS: dict[str, tuple[list[Any], Reason | None, str, bool]] = {
-    "a pod that runs": ([make_pod()], None, "", False),
-    "a pod that starts": ([waiting_pod("ContainerCreating")], None, "", False),
-    "a pod that starts slowly": (
-        [waiting_pod("ContainerCreating", created_ago=90)],
-        Reason.POD_NOT_STARTING,
-        "kubectl describe pod pod-0",
-        False,
-    ),
-    "an image that does not exist": (
-        [waiting_pod("ErrImagePull", 'failed to pull "registry/worker:1": not found')],
-        Reason.IMAGE_PULL,
-        "registry/worker:1: ErrImagePull: failed to pull",
-        True,
-    ),
-    "an image, tried again": ([waiting_pod("ImagePullBackOff", "Back-off")], Reason.IMAGE_PULL, "Back-off", True),
-    "an image with a bad name": ([waiting_pod("InvalidImageName", "bad")], Reason.IMAGE_PULL, "InvalidImageName", True),
-    "an image that must be there and is not": (
-        [waiting_pod("ErrImageNeverPull", "absent")],
-        Reason.IMAGE_PULL,
-        "ErrImageNeverPull",
-        True,
-    ),
-    "a Secret that is gone": (
-        [waiting_pod("CreateContainerConfigError", 'secret "x" not found')],
-        Reason.SECRET_MISSING,
-        'secret "x" not found',
-        True,
-    ),
-    "an image that would run as root": (
-        [waiting_pod("CreateContainerConfigError", "container has runAsNonRoot and image will run as root")],
-        Reason.POD_NOT_STARTING,
-        "runAsNonRoot",
-        True,
-    ),
-    "a container that can't be made": (
-        [waiting_pod("CreateContainerError", "no such device")],
-        Reason.POD_NOT_STARTING,
-        "no such device",
-        True,
-    ),
-    "no node with room": (
-        [unscheduled("0/1 nodes: Insufficient cpu")],
-        Reason.UNSCHEDULABLE,
-        "Insufficient cpu",
-        False,
-    ),
-    "one runs, one finds no node": ([make_pod(), unscheduled("full")], None, "", False),
-    "only ended pods: the Job waits before the next": ([ended_pod(137)], None, "", False),
-}
-
-
-@pytest.mark.parametrize(("pods", "reason", "words", "hard"), STARTS.values(), ids=STARTS.keys())
-def test_what_keeps_workers_from_starting(pods: list[Any], reason: Reason | None, words: str, hard: bool) -> None:
-    fault = find_start_fault(JobView.of(make_job().manifest), [PodView.of(pod) for pod in pods], NOW, 15)
-    assert (None if fault is None else fault.reason) == reason
-    if fault is not None:
-        assert words in fault.message
-        assert fault.hard is hard
-
-
-def test_a_job_without_any_pod_is_refused_them() -> None:
-    young = JobView.of(make_job(created_ago=14).with_status(active=0).manifest)
-    old = JobView.of(make_job(created_ago=16).with_status(active=0).manifest)
-    assert find_start_fault(young, [], NOW, 15) is None
-    fault = find_start_fault(old, [], NOW, 15)
-    assert fault is not None
-    assert fault.reason is Reason.QUOTA_EXCEEDED
-    assert "kubectl describe job" in fault.message
 
 
 def test_only_the_kubelets_word_is_out_of_memory() -> None:

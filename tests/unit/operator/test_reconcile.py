@@ -198,8 +198,8 @@ CASES: dict[str, Case] = {
         job=ACTIVE,
         pods=(NO_NODE,),
     ),
-    "a Job that gets no pod is told of as quota": Case(
-        acts(Step.NONE, **{"fault.reason": Reason.QUOTA_EXCEEDED}), job=make_job(created_ago=20).with_status(active=0)
+    "a Job that gets no pod is told of": Case(
+        acts(Step.NONE, **{"fault.reason": Reason.POD_NOT_STARTING}), job=make_job(created_ago=20).with_status(active=0)
     ),
     "a Job that has no pod yet is given time": Case(GOES_ON, job=make_job(created_ago=3).with_status(active=0)),
     "one running worker is enough: a second that no node takes holds nothing up": Case(
