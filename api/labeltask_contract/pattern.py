@@ -22,6 +22,8 @@ MAX_LABELS = 200
 MAX_LABEL_CHARACTERS = 199
 MAX_RULE_CHARACTERS = 2_000
 MAX_INLINE_RULES = 5_000
+MAX_RULES = 200_000
+"""Of all labels together; real ones meet MAX_PACKED_BYTES first, repeated ones compress to nothing."""
 MAX_PATTERN_BYTES = 64 * 1024 * 1024
 """Size of an unpacked pattern: a gzip bomb ends here, 140,000 ordinary keywords need a tenth of it."""
 MAX_PACKED_BYTES = 900 * 1024
@@ -119,6 +121,8 @@ def parse_rest_pattern(value: object, model_type: ModelType, field: str = "PATTE
     """
     if not isinstance(value, dict):
         raise InvalidTask([Problem(pointer(field), "must be an object that maps each label to its list of rules")])
+    if len(value) > MAX_LABELS:
+        raise InvalidTask([Problem(pointer(field), f"has {len(value):,} labels, {MAX_LABELS} are allowed")])
     problems: list[Problem] = []
     pattern: list[LabelRules] = []
     for label, entries in value.items():

@@ -1,12 +1,11 @@
-"""What is refused, and what is only warned about, before a task exists. Pure; serves gateway, operator and worker."""
+"""What is refused before a task exists. Pure; serves gateway, operator and worker."""
 
 import re
+import time
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from re import _constants as sre  # type: ignore[attr-defined]
-from re import _parser as sre_parser  # type: ignore[attr-defined]
-from typing import Any
+from itertools import islice
 
 from labeltask_contract.pattern import (
     MAX_LABEL_CHARACTERS,
@@ -14,13 +13,13 @@ from labeltask_contract.pattern import (
     MAX_RULE_CHARACTERS,
     KeywordRule,
     LabelRules,
-    MatchType,
     ModelType,
     Pattern,
 )
 from labeltask_contract.strict_json import shown
 
-MAX_WARNINGS = 20
+MAX_PROBLEMS = 1_000
+"""A caller is shown the first fifty; nobody needs all of half a million."""
 
 
 @dataclass(frozen=True)
@@ -41,33 +40,31 @@ class RuleProblem:
         return f"{place}: {self.text}"
 
 
-def find_problems(model_type: ModelType, pattern: Pattern) -> list[RuleProblem]:
-    """Return everything for which ``pattern`` must be refused; an empty list means that it can run."""
+def find_problems(model_type: ModelType, pattern: Pattern, compile_seconds: float = float("inf")) -> list[RuleProblem]:
+    """Return for what ``pattern`` must be refused, MAX_PROBLEMS at most; an empty list means that it can run.
+
+    ``compile_seconds`` of this thread's processor time are spent on compiling; expressions that need more are refused,
+    because a few megabytes of them can take hours.
+    """
+    return list(islice(_find_problems(model_type, pattern, compile_seconds), MAX_PROBLEMS))
+
+
+def _find_problems(model_type: ModelType, pattern: Pattern, compile_seconds: float) -> Iterator[RuleProblem]:
     if not pattern:
-        return [RuleProblem(0, "", None, "the pattern holds no label; give at least one label with one rule")]
+        yield RuleProblem(0, "", None, "the pattern holds no label; give at least one label with one rule")
+        return
     if len(pattern) > MAX_LABELS:
-        return [RuleProblem(MAX_LABELS, pattern[MAX_LABELS].label, None, f"more than {MAX_LABELS} labels")]
-    found: list[RuleProblem] = []
+        yield RuleProblem(MAX_LABELS, pattern[MAX_LABELS].label, None, f"more than {MAX_LABELS} labels")
+        return
+    deadline = time.thread_time() + compile_seconds
     first_seen: dict[str, int] = {}
     for index, rules in enumerate(pattern):
         text = _label_problem(rules.label)
         if text is None and first_seen.setdefault(rules.label, index) != index:
             text = "the label is given twice; join its rules in one list"
         if text is not None:
-            found.append(RuleProblem(index, rules.label, None, text))
-        found += _rule_problems(model_type, index, rules)
-    return found
-
-
-def find_warnings(model_type: ModelType, pattern: Pattern) -> list[str]:
-    """Return what runs but hardly does what its author meant, at most ``MAX_WARNINGS`` sentences."""
-    source = _shadowed_keywords(pattern) if model_type is ModelType.KEYWORD_MODEL else _doubtful_expressions(pattern)
-    found: list[str] = []
-    for warning in source:
-        if len(found) == MAX_WARNINGS - 1:
-            return [*found, "more warnings of this kind were left out"]
-        found.append(warning.message)
-    return found
+            yield RuleProblem(index, rules.label, None, text)
+        yield from _rule_problems(model_type, index, rules, deadline)
 
 
 def _label_problem(label: str) -> str | None:
@@ -82,7 +79,7 @@ def _label_problem(label: str) -> str | None:
     return None
 
 
-def _rule_problems(model_type: ModelType, index: int, rules: LabelRules) -> Iterator[RuleProblem]:
+def _rule_problems(model_type: ModelType, index: int, rules: LabelRules, deadline: float) -> Iterator[RuleProblem]:
     wanted: Sequence[KeywordRule | str] | None = rules.keywords
     other: Sequence[KeywordRule | str] | None = rules.expressions
     names = ("keywords", "expressions")
@@ -96,6 +93,10 @@ def _rule_problems(model_type: ModelType, index: int, rules: LabelRules) -> Iter
         text_or_none = _keyword_problem(rule) if isinstance(rule, KeywordRule) else _expression_problem(rule)
         if text_or_none is not None:
             yield RuleProblem(index, rules.label, position, text_or_none)
+        if model_type is ModelType.RULE_MODEL and time.thread_time() > deadline:
+            text = "compiling the expressions up to here took too long; simplify them or split them over several tasks"
+            yield RuleProblem(index, rules.label, position, text)
+            return
 
 
 def _keyword_problem(rule: KeywordRule) -> str | None:
@@ -134,112 +135,3 @@ def compile_expression(expression: str) -> re.Pattern[str]:
 
 def _is_broken(text: str) -> bool:
     return any("\ud800" <= character <= "\udfff" for character in text)
-
-
-def _shadowed_keywords(pattern: Pattern) -> Iterator[RuleProblem]:
-    """Keywords whose every hit is a hit of an earlier label too, so that policy ``first`` never gives their label."""
-    earlier: dict[tuple[MatchType, str], str] = {}
-    lengths: set[int] = set()
-    for index, rules in enumerate(pattern):
-        own: dict[tuple[MatchType, str], str] = {}
-        for position, rule in enumerate(rules.keywords or ()):
-            keyword = rule.keyword.lower()
-            for match in rule.match:
-                own.setdefault((match, keyword), rules.label)
-            shadows = {_shadow_of(keyword, match, earlier, lengths) for match in rule.match}
-            if None not in shadows:
-                label = shown(next(str(label) for label in shadows))
-                text = f'never decides under policy first: whatever it matches, the earlier label "{label}" matches too'
-                yield RuleProblem(index, rules.label, position, text)
-        for key, label in own.items():
-            earlier.setdefault(key, label)
-        lengths.update(len(keyword) for match, keyword in own if match is MatchType.PARTIALLY)
-
-
-def _shadow_of(
-    keyword: str, match: MatchType, earlier: dict[tuple[MatchType, str], str], lengths: set[int]
-) -> str | None:
-    if match is MatchType.ABSOLUTELY and (label := earlier.get((MatchType.ABSOLUTELY, keyword))):
-        return label
-    for end in range(1, len(keyword) + 1):
-        at_start = match in (MatchType.START, MatchType.ABSOLUTELY)
-        if at_start and (label := earlier.get((MatchType.START, keyword[:end]))):
-            return label
-        at_end = match in (MatchType.END, MatchType.ABSOLUTELY)
-        if at_end and (label := earlier.get((MatchType.END, keyword[-end:]))):
-            return label
-        for length in lengths:
-            if length <= end and (label := earlier.get((MatchType.PARTIALLY, keyword[end - length : end]))):
-                return label
-    return None
-
-
-def _doubtful_expressions(pattern: Pattern) -> Iterator[RuleProblem]:
-    for index, rules in enumerate(pattern):
-        for position, expression in enumerate(rules.expressions or ()):
-            if compile_expression(expression).search("") is not None:
-                yield RuleProblem(index, rules.label, position, "matches the empty text, so perhaps every text")
-            letter = _impossible_letter(expression)
-            if letter is not None:
-                text = (
-                    f'"{letter}" can never match: texts are lower-cased first, expressions are not; '
-                    f'write "{letter.lower()}" or put (?i) in front'
-                )
-                yield RuleProblem(index, rules.label, position, text)
-
-
-def _impossible_letter(expression: str) -> str | None:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        tree = sre_parser.parse(expression)
-    return _upper_literal(tree, bool(tree.state.flags & re.IGNORECASE))
-
-
-def _upper_literal(tree: Any, ignore_case: bool) -> str | None:
-    """Walk a parse tree for a letter that must occur and never does in lower-cased text."""
-    return next(filter(None, (_upper_in(opcode, argument, ignore_case) for opcode, argument in tree)), None)
-
-
-def _upper_in(opcode: Any, argument: Any, ignore_case: bool) -> str | None:
-    if opcode is sre.LITERAL:
-        return None if ignore_case else _upper(argument)
-    if opcode is sre.IN:
-        return None if ignore_case else _upper_set(argument)
-    if opcode is sre.SUBPATTERN:
-        _, added, removed, inside = argument
-        return _upper_literal(inside, (ignore_case or bool(added & re.IGNORECASE)) and not removed & re.IGNORECASE)
-    # Everything else that holds expressions: alternatives, repeats, groups. Negative look-around wants no match anyway.
-    inner: list[Any] = []
-    if opcode is sre.BRANCH:
-        inner = argument[1]
-    elif opcode in (sre.MAX_REPEAT, sre.MIN_REPEAT, sre.POSSESSIVE_REPEAT):
-        inner = [argument[2]]
-    elif opcode is sre.ATOMIC_GROUP:
-        inner = [argument]
-    elif opcode is sre.ASSERT:
-        inner = [argument[1]]
-    elif opcode is sre.GROUPREF_EXISTS:
-        inner = [branch for branch in argument[1:] if branch is not None]
-    return next(filter(None, (_upper_literal(tree, ignore_case) for tree in inner)), None)
-
-
-def _upper(code: int) -> str | None:
-    letter = chr(code)
-    return letter if letter.lower() != letter else None
-
-
-def _upper_set(members: Any) -> str | None:
-    """Report a member of a set only when its small letter is none: ``[Aa]`` works as its author meant."""
-    small: set[int] = set()
-    capitals: list[str] = []
-    for opcode, argument in members:
-        if opcode is sre.LITERAL:
-            codes = range(argument, argument + 1)
-        elif opcode is sre.RANGE and argument[1] - argument[0] < 128:
-            codes = range(argument[0], argument[1] + 1)
-        else:
-            # NEGATE, a category such as \\w, a whole script: it holds small letters too, or is meant to.
-            return None
-        small.update(codes)
-        capitals += [letter for letter in map(_upper, codes) if letter]
-    return next((letter for letter in capitals if not small.intersection(map(ord, letter.lower()))), None)

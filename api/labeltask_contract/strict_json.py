@@ -13,14 +13,19 @@ from labeltask_contract.errors import InvalidTask, Problem, pointer
 MAX_DEPTH = 32
 
 
-def loads(text: str | bytes) -> object:
+def loads(text: str | bytes, max_parts: int | None = None) -> object:
     """Parse ``text`` to dicts, lists, strings, numbers, booleans and None.
+
+    ``max_parts`` is how many commas and brackets it may have, those inside strings counted too: a list of two million
+    empty lists takes 8 MB as text and 300 MB as objects.
 
     :raises InvalidTask: naming every key that an object holds twice, or the position of a syntax error.
     """
     try:
         # json.loads would guess UTF-16 and UTF-32 too; RFC 8259, 8.1 allows UTF-8 alone.
         decoded = text.decode("utf-8") if isinstance(text, bytes) else text
+        if max_parts is not None and sum(map(decoded.count, ",[{")) > max_parts:
+            raise _invalid(f"more than {max_parts:,} commas and brackets; split it")
         value = json.loads(decoded, object_pairs_hook=_object, parse_constant=_refuse_constant)
     except UnicodeDecodeError as error:
         raise _invalid(f"not UTF-8 at byte {error.start}; send JSON encoded as UTF-8") from None

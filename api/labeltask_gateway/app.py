@@ -55,6 +55,7 @@ def create_app(settings: Settings, backends: Backends, default_rules: DefaultRul
         hosts=hosts,
         sites=frozenset(settings.connections),
         has_default_connection=settings.default_connection is not None,
+        schemas=frozenset(settings.allowed_schemas),
         default_rules=default_rules,
         conflict_groups=frozenset(name for name, panels in settings.labelling_rules.conflict_groups.items() if panels),
     )

@@ -29,7 +29,8 @@ class BodyFields:
     '/COUNTDOWN: must be a whole number from 0 to 60'
     """
 
-    def __init__(self, body: dict[str, object]) -> None:
+    def __init__(self, body: dict[str, object], schemas: Collection[str] = ()) -> None:
+        self._schemas = schemas
         # null is what some clients send for a key that they leave out.
         self._body = {key: value for key, value in body.items() if value is not None}
         self.problems: list[Problem] = []
@@ -103,6 +104,9 @@ class BodyFields:
         name = self.identifier(key)
         if name is not None and name.lower() in SYSTEM_SCHEMAS:
             self.refuse(key, "must not be a schema of the database itself; name one with data")
+            return None
+        if name is not None and self._schemas and name not in self._schemas:
+            self.refuse(key, f"must be a schema that this deployment allows: {', '.join(sorted(self._schemas))}")
             return None
         return name
 

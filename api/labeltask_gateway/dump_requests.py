@@ -38,7 +38,7 @@ def parse_dump(body: dict[str, object], deployment: Deployment) -> DumpRequest:
 
     :raises InvalidTask: naming every wrong key at once.
     """
-    fields = BodyFields(body)
+    fields = BodyFields(body, deployment.schemas)
     fields.check_keys(tuple(KEYS))
     spec = {
         "group": fields.member("GROUP", deployment.conflict_groups),

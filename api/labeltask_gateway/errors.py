@@ -117,10 +117,10 @@ class NoAccount(GatewayError):
 
 
 class TooBusy(GatewayError):
-    """As many try-outs as are allowed run already."""
+    """As many costly requests of one kind as are allowed run already."""
 
-    def __init__(self) -> None:
-        super().__init__("too many try-outs run at this moment; try again in a second")
+    def __init__(self, what: str) -> None:
+        super().__init__(f"too many {what} at this moment; try again in a second")
 
 
 class TrialTooSlow(GatewayError):

@@ -25,7 +25,7 @@ from labeltask_gateway.task_index import WATCH_SECONDS, Expired, TaskIndex
 _PAGE_OBJECTS = 200
 _CONNECT_SECONDS = 3.0
 _CONNECTIONS = 48
-"""At least one for each thread that runs route functions (40), else they wait for each other."""
+"""At least one for each thread that runs route functions (40) or probes, else they wait for each other."""
 
 _log = structlog.stdlib.get_logger(__name__)
 
@@ -40,7 +40,7 @@ class KubernetesCluster:
         self._objects = client.CustomObjectsApi(api)
         self._core = client.CoreV1Api(api)
         self._timeout = (min(_CONNECT_SECONDS, timeout_seconds), timeout_seconds)
-        self._readiness_timeout = (readiness_timeout_seconds, readiness_timeout_seconds)
+        self._readiness_timeout = (min(_CONNECT_SECONDS, readiness_timeout_seconds), readiness_timeout_seconds)
         self._reviews = Reviews(api, namespace, self._timeout)
         self._index = TaskIndex(self._pages, self._watch, timeout_seconds)
 

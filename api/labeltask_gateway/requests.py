@@ -11,7 +11,7 @@ from typing import Any
 from labeltask_contract import strict_json
 from labeltask_contract.connection import Connection, parse_connection
 from labeltask_contract.errors import InvalidTask, Problem
-from labeltask_contract.pattern import ModelType, Pattern, pack_pattern, parse_rest_pattern
+from labeltask_contract.pattern import MAX_RULES, ModelType, Pattern, pack_pattern, parse_rest_pattern
 from labeltask_contract.rule_checks import find_problems
 from labeltask_contract.spec import QUEUE_PATTERN, LabelTaskSpec, Policy, PredictType
 from labeltask_contract.task_document import CONFLICT_GROUPS
@@ -40,6 +40,11 @@ KEYS: Mapping[str, str] = {
 }
 """Every key that creates a task, and where it goes in the spec."""
 
+MAX_PARTS = 1_000_000
+"""Commas and brackets in a body: 140,000 keywords with two match types each have 700,000."""
+COMPILE_SECONDS = 5.0
+"""Processor time for compiling the expressions of one request: 100,000 short ones take 2 s."""
+
 _QUEUE_HELP = "must be a queue's name: 1 to 63 letters, digits, '-', '_' or '.', beginning and ending with no sign"
 _BOUNDS = LabelTaskSpec.model_json_schema(by_alias=False)["properties"]
 
@@ -51,6 +56,8 @@ class Deployment:
     hosts: AllowedHosts = field(default_factory=lambda: AllowedHosts(()))
     sites: frozenset[str] = frozenset()
     has_default_connection: bool = False
+    schemas: frozenset[str] = frozenset()
+    """Schemas that requests may name; empty: any but the server's own."""
     default_rules: DefaultRules = field(default_factory=dict)
     conflict_groups: frozenset[str] = frozenset(CONFLICT_GROUPS)
 
@@ -73,7 +80,7 @@ def parse_body(content: bytes) -> dict[str, object]:
 
     :raises InvalidTask: when it is not, or holds a key twice.
     """
-    body = strict_json.loads(content)
+    body = strict_json.loads(content, MAX_PARTS)
     if not isinstance(body, dict):
         raise InvalidTask([Problem("", "the body must be one JSON object")])
     return body
@@ -99,7 +106,7 @@ def parse_create(body: dict[str, object], deployment: Deployment) -> CreateReque
     :raises InvalidTask: naming every wrong key at once.
     :raises PatternTooLarge: when the rules are right but fit in no Secret.
     """
-    fields = BodyFields(body)
+    fields = BodyFields(body, deployment.schemas)
     fields.check_keys(tuple(KEYS))
     spec = _spec(fields)
     pattern = read_pattern(fields, spec["model_type"], spec["predict_type"], deployment.default_rules)
@@ -160,12 +167,17 @@ def read_pattern(
             )
             fields.refuse("PATTERN", message)
         return defaults.get((model_type, predict_type), ()) if predict_type else ()
+    rules = (
+        sum(len(entries) for entries in value.values() if isinstance(entries, list)) if isinstance(value, dict) else 0
+    )
+    if rules > MAX_RULES:
+        raise PatternTooLarge(f"{rules:,} rules, {MAX_RULES:,} are allowed; split them over several tasks")
     try:
         pattern = parse_rest_pattern(value, model_type)
     except InvalidTask as error:
         fields.problems += error.problems
         return ()
-    for problem in find_problems(model_type, pattern):
+    for problem in find_problems(model_type, pattern, COMPILE_SECONDS):
         place = (problem.label,) if problem.position is None else (problem.label, problem.position)
         fields.refuse("PATTERN", problem.message, *place)
     return pattern

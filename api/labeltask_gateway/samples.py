@@ -79,7 +79,8 @@ class DatabaseTables:
                 yield db
             finally:
                 db.close()
-        except (pymysql.Error, OSError, ValueError) as error:
+        except (pymysql.Error, OSError, ValueError, RuntimeError) as error:
+            # RuntimeError: the server asked for a file of this machine (LOAD DATA LOCAL) and got none.
             # MySQL's texts name user, host and objects, never a password; the caller sees the number alone.
             code = error_code(error)
             _log.warning("database_unavailable", error=type(error).__name__, code=code, message=str(error))

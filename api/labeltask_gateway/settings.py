@@ -51,6 +51,8 @@ class Settings(BaseSettings):
     """The same as the operator's: a dump must name one of its conflict groups."""
     allowed_hosts: tuple[str, ...] = ()
     """Host names, addresses and networks (CIDR) that SITE_CONFIG may name; empty allows any public one."""
+    allowed_schemas: tuple[Identifier, ...] = ()
+    """Schemas that requests may name; empty allows each that the account in use can reach."""
     auth_mode: Literal["none", "token", "kubernetes"] = "none"
     auth_tokens_dir: Path | None = None
     """Mode token: folder whose files hold one token each, as a mounted Secret has them; read again when it changes."""
@@ -64,8 +66,9 @@ class Settings(BaseSettings):
     """Largest request body: 100,000 keywords take 3 MB."""
     request_timeout_seconds: Annotated[float, Field(gt=0, le=300)] = 10.0
     """Longest wait for one answer of the API server or the database, and for a caller's body."""
-    readiness_timeout_seconds: Annotated[float, Field(gt=0, le=60)] = 2.0
-    """Shorter than a kubelet's probe interval, so that probes don't pile up."""
+    readiness_timeout_seconds: Annotated[float, Field(gt=0, le=60)] = 10.0
+    """As long as a request waits: a slow API server must not make every gateway unready at once. Shorter than the
+    probe's timeout in the chart."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
     @field_validator("allowed_hosts")

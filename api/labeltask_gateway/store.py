@@ -58,7 +58,7 @@ class DatabaseHistory:
                 return next((row for row in found if row is not None), None)
             finally:
                 db.close()
-        except (pymysql.Error, OSError, InvalidTask) as error:
+        except (pymysql.Error, OSError, RuntimeError, InvalidTask) as error:
             # MySQL's texts name user, host and objects, never a password.
             _log.warning("history_unavailable", error=type(error).__name__, message=str(error))
             raise HistoryUnavailable from None

@@ -39,7 +39,7 @@ class ProcessTrial:
     def run(self, model_type: ModelType, policy: Policy, pattern: Pattern, texts: Sequence[str]) -> list[Any]:
         """As the Protocol says."""
         if not self._places.acquire(blocking=False):
-            raise TooBusy
+            raise TooBusy("try-outs run")
         try:
             return self._run(model_type, policy, pattern, texts)
         finally:

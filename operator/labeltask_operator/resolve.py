@@ -14,7 +14,8 @@ from labeltask_contract.connection import Connection
 from labeltask_contract.errors import InvalidTask
 from labeltask_contract.pattern import Pattern, pack_pattern, pattern_digest, rule_count, unpack_pattern
 from labeltask_contract.reasons import Reason
-from labeltask_contract.rule_checks import find_problems, find_warnings
+from labeltask_contract.rule_checks import find_problems
+from labeltask_contract.rule_warnings import find_warnings
 from labeltask_contract.spec import KeyRef, LabelTaskSpec
 from labeltask_contract.status import PatternFacts
 from labeltask_contract.task_document import TaskDocument

@@ -1,5 +1,6 @@
 """Probes and figures: alive as long as the event loop turns, ready as long as the API server answers."""
 
+from anyio import CapacityLimiter, to_thread
 from fastapi import APIRouter
 from fastapi.responses import JSONResponse, PlainTextResponse
 
@@ -13,6 +14,7 @@ _OK = {"error_code": 200, "error_message": "OK"}
 def build_health_router(cluster: Cluster, metrics: Metrics) -> APIRouter:
     """Return the routes of both probes and of the metrics; none of them asks who calls."""
     router = APIRouter(tags=["health"])
+    probes = CapacityLimiter(2)
 
     # On the event loop: threads that wait for a dead API server must not make the process look dead.
     @router.get("/healthz", operation_id="health", response_model=MessageEnvelope)
@@ -23,9 +25,10 @@ def build_health_router(cluster: Cluster, metrics: Metrics) -> APIRouter:
     @router.get(
         "/readyz", operation_id="ready", response_model=MessageEnvelope, responses={503: {"model": ErrorEnvelope}}
     )
-    def ready() -> JSONResponse:
+    async def ready() -> JSONResponse:
         """Tell whether the Kubernetes API server answers."""
-        cluster.check_reachable()
+        # A thread of its own: where all others wait for a slow API server, the probe must not stand behind them.
+        await to_thread.run_sync(cluster.check_reachable, limiter=probes)
         return JSONResponse(_OK)
 
     @router.get("/metrics", operation_id="metrics", response_class=PlainTextResponse)

@@ -4,7 +4,7 @@ Each path answers with and without ``/api``, with and without a last slash. Each
 redirect would lose the body with some clients.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +19,7 @@ from labeltask_gateway.openapi import Operation
 from labeltask_gateway.requests import Deployment
 from labeltask_gateway.tasks import Tasks
 
-ReadBody = Callable[[Request], Awaitable[bytes]]
+ReadBody = Callable[[Request], AsyncIterator[bytes]]
 Authenticate = Callable[[Request], Caller]
 
 

@@ -7,7 +7,7 @@ from fastapi.responses import JSONResponse
 
 from labeltask_contract.names import LABEL_TASK
 from labeltask_contract.pattern import rule_count
-from labeltask_contract.rule_checks import find_warnings
+from labeltask_contract.rule_warnings import find_warnings
 from labeltask_gateway.auth import Caller
 from labeltask_gateway.idempotency import HEADER, once_of
 from labeltask_gateway.requests import parse_abort, parse_body, parse_create

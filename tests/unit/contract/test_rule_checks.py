@@ -1,9 +1,11 @@
 import re
+import time
 
 import pytest
 
 from labeltask_contract.pattern import LabelRules, ModelType, Pattern, parse_rest_pattern
-from labeltask_contract.rule_checks import MAX_WARNINGS, find_problems, find_warnings
+from labeltask_contract.rule_checks import MAX_PROBLEMS, find_problems
+from labeltask_contract.rule_warnings import MAX_WARNINGS, find_warnings
 
 KEYWORD, RULE = ModelType.KEYWORD_MODEL, ModelType.RULE_MODEL
 
@@ -157,3 +159,22 @@ def test_warnings_end_at_their_limit() -> None:
     found = find_warnings(RULE, rules(*["X"] * 100))
     assert len(found) == MAX_WARNINGS
     assert found[-1] == "more warnings of this kind were left out"
+
+
+def test_expressions_that_take_too_long_to_compile_are_refused_by_label_and_position() -> None:
+    # A set of 60,000 characters without case takes milliseconds to compile, and one rule may hold many.
+    costly = [f"(?i)[a-\uffff{number}]" for number in range(1_000)]
+    started = time.thread_time()
+    (problem,) = find_problems(RULE, rules(*costly), compile_seconds=0.1)
+    assert time.thread_time() - started < 1
+    assert problem.position is not None
+    assert 0 < problem.position < 999
+    assert problem.message == (
+        f'label "A", position {problem.position}: compiling the expressions up to here took too long; '
+        "simplify them or split them over several tasks"
+    )
+
+
+def test_of_very_many_problems_the_first_thousand_are_named() -> None:
+    found = find_problems(KEYWORD, keywords({"A": [["", "start"]] * 2_000}))
+    assert [problem.position for problem in found] == list(range(MAX_PROBLEMS))

@@ -10,6 +10,13 @@ def problems_of(text: str | bytes) -> list[Problem]:
     return list(caught.value.problems)
 
 
+def test_a_text_of_very_many_parts_is_refused_before_it_becomes_objects() -> None:
+    text = "[" + "[]," * 10 + "{}]"
+    assert loads(text, max_parts=22) == [*([[]] * 10), {}]
+    with pytest.raises(InvalidTask, match="more than 21 commas and brackets"):
+        loads(text, max_parts=21)
+
+
 def test_the_order_of_keys_is_kept() -> None:
     value = loads('{"zeta": 1, "alpha": 2}')
     assert isinstance(value, dict)

@@ -9,6 +9,8 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -19,12 +21,13 @@ ID = "8fec5762412c11ec836d04ea56825baa"
 
 
 class SlowApiServer(BaseHTTPRequestHandler):
-    """Knows no task, and takes its time to say so."""
+    """Knows no task, and takes its time to say so: of one task a second, of everything else ``seconds``."""
+
+    seconds = 0.0
 
     def do_GET(self) -> None:
-        by_name = self.path.endswith(f"/labeltasks/{ID}")
-        time.sleep(1 if by_name else 0)
-        found = 404 if by_name else 200
+        time.sleep(1 if self.path.endswith(f"/labeltasks/{ID}") else self.seconds)
+        found = 404 if "/labeltasks/" in self.path else 200
         content = json.dumps({"items": [], "metadata": {"resourceVersion": "1"}}).encode()
         self.send_response(found)
         self.send_header("Content-Type", "application/json")
@@ -36,25 +39,57 @@ class SlowApiServer(BaseHTTPRequestHandler):
         pass
 
 
-@pytest.fixture
-def environment(tmp_path: Path) -> Iterator[dict[str, str]]:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), SlowApiServer)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
+class ApiServer(ThreadingHTTPServer):
+    """Takes as many connections at once as the gateway opens."""
+
+    request_queue_size = 100
+    daemon_threads = True
+
+
+def environment_for(port: int, folder: Path) -> dict[str, str]:
+    """The environment of a program whose API server listens at this port."""
     config = {
         "apiVersion": "v1",
         "kind": "Config",
         "current-context": "x",
         "contexts": [{"name": "x", "context": {"cluster": "x", "user": "x"}}],
-        "clusters": [{"name": "x", "cluster": {"server": f"http://127.0.0.1:{server.server_port}"}}],
+        "clusters": [{"name": "x", "cluster": {"server": f"http://127.0.0.1:{port}"}}],
         "users": [{"name": "x", "user": {}}],
     }
-    (tmp_path / "config").write_text(json.dumps(config))
+    (folder / "config").write_text(json.dumps(config))
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("LABELTASK_", "KUBERNETES_"))}
-    yield {**kept, "KUBECONFIG": str(tmp_path / "config"), "LABELTASK_NAMESPACE": "tasks"}
+    return {**kept, "KUBECONFIG": str(folder / "config"), "LABELTASK_NAMESPACE": "tasks"}
+
+
+@pytest.fixture
+def environment(tmp_path: Path) -> Iterator[dict[str, str]]:
+    server = ApiServer(("127.0.0.1", 0), SlowApiServer)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    yield environment_for(server.server_port, tmp_path)
     server.shutdown()
     server.server_close()
     thread.join()
+
+
+@contextmanager
+def program_on(environment: dict[str, str]) -> Iterator[tuple[str, subprocess.Popen[str]]]:
+    """The program's address once it is ready, and the program; killed at the end."""
+    port = free_port()
+    settings = {"LABELTASK_LISTEN_PORT": str(port), "LABELTASK_LISTEN_HOST": "127.0.0.1"}
+    with subprocess.Popen(
+        [sys.executable, "-m", "labeltask_gateway"],
+        env={**environment, **settings},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as program:
+        url = f"http://127.0.0.1:{port}"
+        try:
+            _wait_status(f"{url}/readyz", 200)
+            yield url, program
+        finally:
+            program.kill()
 
 
 def free_port() -> int:
@@ -65,18 +100,7 @@ def free_port() -> int:
 
 
 def test_a_request_under_way_is_answered_after_sigterm_and_the_program_ends_well(environment: dict[str, str]) -> None:
-    port = free_port()
-    settings = {"LABELTASK_LISTEN_PORT": str(port), "LABELTASK_LISTEN_HOST": "127.0.0.1"}
-    program = subprocess.Popen(
-        [sys.executable, "-m", "labeltask_gateway"],
-        env={**environment, **settings},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    url = f"http://127.0.0.1:{port}"
-    try:
-        _wait_ready(url)
+    with program_on(environment) as (url, program):
         answers: list[httpx.Response] = []
         caller = threading.Thread(target=lambda: answers.append(httpx.get(f"{url}/tasks/{ID}", timeout=20)))
         caller.start()
@@ -84,8 +108,6 @@ def test_a_request_under_way_is_answered_after_sigterm_and_the_program_ends_well
         program.send_signal(signal.SIGTERM)
         caller.join(20)
         output, _ = program.communicate(timeout=20)
-    finally:
-        program.kill()
     assert [(answer.status_code, answer.json()["error_code"]) for answer in answers] == [(404, 404)]
     assert program.returncode in (0, -signal.SIGTERM)
     events = [json.loads(line)["event"] for line in output.splitlines()]
@@ -93,16 +115,16 @@ def test_a_request_under_way_is_answered_after_sigterm_and_the_program_ends_well
     assert "Application shutdown complete." in events
 
 
-def _wait_ready(url: str) -> None:
+def _wait_status(url: str, status: int) -> None:
     deadline = time.monotonic() + 30
-    while True:
+    seen: object = None
+    while seen != status:
+        assert time.monotonic() < deadline, f"{url} did not answer {status}; last seen: {seen}"
         try:
-            if httpx.get(f"{url}/readyz", timeout=5).status_code == 200:
-                return
-        except httpx.TransportError:
-            pass
-        assert time.monotonic() < deadline, "the gateway did not become ready"
-        time.sleep(0.1)
+            seen = _status(url)
+        except httpx.TransportError as error:
+            seen = error
+        time.sleep(0.05)
 
 
 def test_mode_token_without_its_folder_does_not_start(environment: dict[str, str]) -> None:
@@ -116,3 +138,48 @@ def test_mode_token_without_its_folder_does_not_start(environment: dict[str, str
     )
     assert done.returncode == 2
     assert "auth_mode token needs auth_tokens_dir" in done.stderr
+
+
+def test_an_api_server_that_takes_five_seconds_makes_nobody_unready_and_no_answer_a_5xx(
+    environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with program_on(environment) as (url, program):
+        monkeypatch.setattr(SlowApiServer, "seconds", 5.0)
+        with ThreadPoolExecutor(60) as threads:
+            # More callers than the gateway has threads, each a task that nobody has.
+            asked = [threads.submit(_status, f"{url}/tasks/{number:032x}") for number in range(50)]
+            ready = threads.submit(_status, f"{url}/readyz")
+            started = time.monotonic()
+            assert _status(f"{url}/healthz") == 200
+            assert time.monotonic() - started < 2
+            assert ready.result() == 200
+            assert {one.result() for one in asked} == {404}
+        assert program.poll() is None
+
+
+def test_without_an_api_server_the_program_is_alive_and_not_ready_and_recovers(tmp_path: Path) -> None:
+    server = ApiServer(("127.0.0.1", 0), SlowApiServer)
+    environment = environment_for(server.server_port, tmp_path)
+    port = server.server_port
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    with program_on(environment) as (url, _):
+        server.shutdown()
+        server.server_close()
+        thread.join()
+        _wait_status(f"{url}/readyz", 503)
+        assert _status(f"{url}/healthz") == 200
+        refused = httpx.get(f"{url}/tasks/{ID}", timeout=30)
+        assert (refused.status_code, refused.headers["Retry-After"]) == (503, "5")
+        again = ApiServer(("127.0.0.1", port), SlowApiServer)
+        thread = threading.Thread(target=again.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        _wait_status(f"{url}/readyz", 200)
+        assert _status(f"{url}/tasks/{ID}") == 404
+        again.shutdown()
+        again.server_close()
+        thread.join()
+
+
+def _status(url: str) -> int:
+    return httpx.get(url, timeout=60).status_code

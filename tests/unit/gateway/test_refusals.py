@@ -4,8 +4,10 @@ import asyncio
 import json
 from typing import Any
 
+import httpx
 import pytest
 
+from labeltask_gateway.body import LARGE_BYTES
 from labeltask_testing.gateway_fakes import CANARY, Gateway, create_body, site_config
 
 KEYWORD = [["a", "partially"]]
@@ -171,6 +173,7 @@ WRONG_BODIES: dict[str, tuple[str | bytes, str]] = {
     "a very long number": ('{"COUNTDOWN": ' + "9" * 5000 + "}", "a number is out of range"),
     "a deep nest": ('{"PATTERN": ' + "[" * 40 + "]" * 40 + "}", "nested deeper than 32 levels"),
     "a nest without end": ("[" * 100_000, "nested deeper than 32 levels"),
+    "two million lists": ('{"PATTERN": [' + "[]," * 2_000_000 + "[]]}", "more than 1,000,000 commas and brackets"),
     "UTF-16": ('{"A": 1}'.encode("utf-16"), "not UTF-8"),
     "Big5": ('{"PATTERN": {"男": []}}'.encode("big5"), "not UTF-8"),
 }
@@ -242,3 +245,56 @@ def test_a_host_outside_the_list_is_refused_and_one_inside_is_not() -> None:
     for host, status in {"db.example": 200, "10.1.2.3": 200, "11.1.2.3": 400, "other.example": 400}.items():
         body = create_body(SITE_CONFIG=site_config(host=host))
         assert gateway.post("/api/tasks/", body).status_code == status, host
+
+
+def test_schemas_are_those_that_the_deployment_allows() -> None:
+    gateway = Gateway(allowed_schemas=("wh_tiktok", "audience_result"))
+    assert gateway.post("/api/tasks/", create_body()).status_code == 200
+    answer = gateway.post("/api/tasks/", create_body(INPUT_SCHEMA="payroll", OUTPUT_SCHEMA="WH_TIKTOK"))
+    message = "must be a schema that this deployment allows: audience_result, wh_tiktok"
+    assert answer.json()["errors"] == [
+        {"pointer": "/INPUT_SCHEMA", "message": message},
+        {"pointer": "/OUTPUT_SCHEMA", "message": message},
+    ]
+
+
+def test_more_rules_than_any_task_may_have_are_413_and_more_labels_400() -> None:
+    gateway = Gateway()
+    many = gateway.post("/api/tasks/", create_body(PATTERN={"A": [["a", "start"]] * 200_001}))
+    assert (many.status_code, many.json()["error_message"]) == (
+        413,
+        "/PATTERN: 200,001 rules, 200,000 are allowed; split them over several tasks",
+    )
+    labels = gateway.post("/api/tasks/", create_body(PATTERN={str(number): KEYWORD for number in range(201)}))
+    assert (labels.status_code, labels.json()["error_message"]) == (400, "/PATTERN: has 201 labels, 200 are allowed")
+
+
+def test_no_more_than_two_large_bodies_are_at_work_at_once() -> None:
+    # Half of it is how long a third body waits for its turn.
+    gateway = Gateway(request_timeout_seconds=3)
+    headers = {"Content-Type": "application/json"}
+
+    async def send() -> list[httpx.Response]:
+        two_at_work, third_answered = asyncio.Semaphore(0), asyncio.Event()
+
+        async def held() -> Any:
+            yield b" " * (LARGE_BYTES + 1)
+            two_at_work.release()
+            await third_answered.wait()
+            yield b"{}"
+
+        transport = httpx.ASGITransport(gateway.app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://gateway") as client:
+            two = [asyncio.create_task(client.post("/tasks", content=held(), headers=headers)) for _ in range(2)]
+            for _ in two:
+                await two_at_work.acquire()
+            third = await client.post("/tasks", content=b" " * (LARGE_BYTES + 1), headers=headers)
+            third_answered.set()
+            return [third, *await asyncio.gather(*two)]
+
+    third, *two = asyncio.run(send())
+    assert (third.status_code, third.headers["Retry-After"]) == (429, "1")
+    assert third.json()["error_message"] == "too many requests with large bodies at this moment; try again in a second"
+    assert [answer.status_code for answer in two] == [400, 400]
+    # The places are free again.
+    assert gateway.post("/tasks", create_body(PATTERN={"A": [["x" * 1_000, "start"]] * 300})).status_code == 200

@@ -97,7 +97,7 @@ def test_a_wrong_key_is_400_and_named(changes: dict[str, object], pointer: str) 
 
 
 @pytest.mark.parametrize(
-    ("failure", "status"), [(TooBusy(), 429), (TrialTooSlow('label "a", position 0: too slow'), 422)]
+    ("failure", "status"), [(TooBusy("try-outs run"), 429), (TrialTooSlow('label "a", position 0: too slow'), 422)]
 )
 def test_the_limits_have_statuses_of_their_own(failure: Exception, status: int) -> None:
     gateway = Gateway()
