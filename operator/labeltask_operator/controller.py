@@ -178,7 +178,8 @@ class Controller:
         # Read last: what the mirror learned during the calls above counts.
         pods = self.mirror.pods(view.task_id)
         warnings = find_warnings(self._cluster, job, phase, pods, self._now(), self._settings.no_pod_seconds)
-        return Observation(self._now(), view, resolution, job, pods, memory.row, place, warnings)
+        attempts = memory.pods.add(int(view.status.get("attempts") or 0), (pod.uid for pod in pods))
+        return Observation(self._now(), view, resolution, job, pods, memory.row, place, warnings, attempts)
 
     def _resolve(self, view: TaskView, memory: TaskMemory) -> Resolution | NotResolved | None:
         if memory.resolution is not None:

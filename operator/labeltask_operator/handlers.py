@@ -44,6 +44,9 @@ def configure_kopf(settings: kopf.OperatorSettings) -> None:
     settings.networking.connect_timeout = 5
     settings.watching.connect_timeout = 5
     settings.watching.server_timeout = 300
+    # The API server sends a bookmark each minute: a stream silent for longer is dead and is opened again.
+    # https://kubernetes.io/docs/reference/using-api/api-concepts/#watch-bookmarks
+    settings.watching.inactivity_timeout = 150
     ours = f"{MANAGED_BY_LABEL}={MANAGER}"
     settings.watching.label_selectors["batch", "v1", "jobs"] = ours
     settings.watching.label_selectors["", "v1", "pods"] = ours
@@ -134,7 +137,7 @@ def _pass_on(
     remove: Callable[[Mapping[str, Any]], str | None],
 ) -> None:
     body = event["object"]
-    engine.controller.mirror.confirm(str(body["metadata"]["uid"]))
+    engine.controller.mirror.hear(body)
     key = remove(body) if event["type"] == "DELETED" else put(body)
     if key is not None:
         engine.queue.add(key)

@@ -81,6 +81,15 @@ def explain_failure(job: JobView, pods: Sequence[PodView]) -> Fault:
     return Fault(Reason.INTERNAL, short(told))
 
 
+def find_never_ran(pod: PodView) -> Fault | None:
+    """Return a fault when the container's program could not be started at all: another try ends the same way."""
+    terminated = pod.terminated
+    if terminated.get("reason") not in ("StartError", "ContainerCannotRun"):
+        return None
+    told = short(str(terminated.get("message", "")))
+    return Fault(Reason.POD_NOT_STARTING, f"the worker's container can't be started: {terminated['reason']}: {told}")
+
+
 def _by_end(pods: Sequence[PodView]) -> list[PodView]:
     """Ended pods, the latest end first."""
     ended = [pod for pod in pods if pod.terminated or pod.phase == "Failed"]
@@ -95,6 +104,8 @@ def _explain_pod(job: JobView, pod: PodView) -> Fault | None:
     terminated = pod.terminated
     if terminated.get("reason") == "OOMKilled":
         return _out_of_memory(job)
+    if (never_ran := find_never_ran(pod)) is not None:
+        return never_ran
     told = read_termination_message(str(terminated.get("message", "")))
     if told is not None:
         return told

@@ -45,7 +45,9 @@ class ObjectMirror(Generic[Owner]):
         self._jobs: dict[str, JobView] = {}
         self._pods: dict[str, dict[str, PodView]] = {}
         self._deleted: OrderedDict[str, None] = OrderedDict()
-        self._unconfirmed: dict[str, float] = {}
+        self._heard: dict[str, int] = {}
+        self._heard_at = time.monotonic()
+        self._unheard: dict[str, float] = {}
 
     def task(self, name: str) -> Owner | None:
         """Return the task of that name."""
@@ -117,15 +119,24 @@ class ObjectMirror(Generic[Owner]):
                 self._pods.pop(task_id, None)
             return self._key_of(body)
 
-    def confirm(self, uid: str) -> None:
-        """Note that the watch itself told of this object."""
+    def hear(self, body: Mapping[str, Any]) -> None:
+        """Note that the watch itself told of this version of an object."""
         with self._lock:
-            self._unconfirmed.pop(uid, None)
+            uid = str(body["metadata"]["uid"])
+            self._heard[uid] = _version(body)
+            self._heard_at = time.monotonic()
+            self._unheard.pop(uid, None)
 
     def watch_lag_seconds(self) -> float:
         """How long the oldest change is known that only a list has told, no watch."""
         with self._lock:
-            return time.monotonic() - min(self._unconfirmed.values(), default=time.monotonic())
+            now = time.monotonic()
+            return now - min(self._unheard.values(), default=now)
+
+    def watch_age_seconds(self) -> float:
+        """How long ago the watch told anything at all. In a quiet namespace that may be long."""
+        with self._lock:
+            return time.monotonic() - self._heard_at
 
     def resync_tasks(self, fetch: Callable[[], Iterable[Mapping[str, Any]]]) -> set[str]:
         """Make the tasks those that ``fetch`` lists; return the keys of those that changed."""
@@ -162,7 +173,9 @@ class ObjectMirror(Generic[Owner]):
             if known is None or _version(known.body) != _version(body):
                 changed.add(put(body))
                 with self._lock:
-                    self._unconfirmed.setdefault(uid, time.monotonic())
+                    # The watch may have told it while the list was on its way.
+                    if self._heard.get(uid, -1) < _version(body):
+                        self._unheard.setdefault(uid, time.monotonic())
         for uid, view in before.items():
             if uid not in listed:
                 changed.add(remove(view.body))
@@ -177,7 +190,8 @@ class ObjectMirror(Generic[Owner]):
         return _version(view.body) >= _version(known.body)
 
     def _forget(self, held: dict[str, View], name: str, uid: str) -> None:
-        self._unconfirmed.pop(uid, None)
+        self._unheard.pop(uid, None)
+        self._heard.pop(uid, None)
         self._deleted[uid] = None
         while len(self._deleted) > _REMEMBERED_DELETIONS:
             self._deleted.popitem(last=False)

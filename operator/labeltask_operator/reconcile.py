@@ -61,6 +61,8 @@ class Observation:
     place: Place
     warnings: tuple[Warned, ...] = ()
     """What Kubernetes' Events say where Job and pods say nothing."""
+    attempts: int = 0
+    """Pods seen so far; the Job may know of more."""
 
     @property
     def phase(self) -> JobPhase:

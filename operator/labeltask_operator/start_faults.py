@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from labeltask_contract.reasons import Reason
-from labeltask_operator.job_outcome import Fault, short
+from labeltask_operator.job_outcome import Fault, find_never_ran, short
 from labeltask_operator.moments import parse_moment
 from labeltask_operator.views import JobView, PodView
 
@@ -73,7 +73,8 @@ def find_start_fault(
     if any(pod.running for pod in active):
         return None
     if not active:
-        return _missing_pods(job, pods, warnings, now, no_pod_seconds)
+        never_ran = next((fault for pod in pods if (fault := find_never_ran(pod)) is not None), None)
+        return never_ran or _missing_pods(job, pods, warnings, now, no_pod_seconds)
     for pod in active:
         fault = _waiting_fault(job, pod) or _unscheduled(pod) or _slow_start(pod, warnings, now)
         if fault is not None:

@@ -160,7 +160,8 @@ def _warnings(before: Mapping[str, Any]) -> tuple[str, ...] | None:
 
 def _attempts(seen: Observation) -> int | None:
     job = seen.job if seen.phase is not JobPhase.FOREIGN else None
-    most = max(int(seen.view.status.get("attempts") or 0), len(seen.pods), 0 if job is None else job.pods_counted)
+    recorded = int(seen.view.status.get("attempts") or 0)
+    most = max(recorded, seen.attempts, 0 if job is None else job.pods_counted)
     return most or None
 
 

@@ -1,6 +1,7 @@
 """What the operator keeps of one task between two looks. Lost at a restart, and then found again in the cluster."""
 
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -40,6 +41,24 @@ class RateWindow:
 
 
 @dataclass
+class PodCount:
+    """How many pods a task has had. Those of a paused or drained one are gone and counted by no Job any more."""
+
+    _before: int | None = None
+    _seen: set[str] = field(default_factory=set)
+
+    def add(self, recorded: int, uids: Iterable[str]) -> int:
+        """Take note of the pods that are there, and return the count.
+
+        ``recorded``: the count in the status. After a restart the pods that are there are taken for counted ones.
+        """
+        self._seen.update(uids)
+        if self._before is None:
+            self._before = max(0, recorded - len(self._seen))
+        return self._before + len(self._seen)
+
+
+@dataclass
 class TaskMemory:
     """One task, from acceptance to its end."""
 
@@ -52,6 +71,7 @@ class TaskMemory:
     row: StoredRow = field(default_factory=StoredRow)
     row_tried_at: datetime | None = None
     rate: RateWindow = field(default_factory=RateWindow)
+    pods: PodCount = field(default_factory=PodCount)
     status_written_at: datetime | None = None
     follows: bool = False
     """Whether the poll reads this task's row: its Job runs."""

@@ -370,6 +370,38 @@ def test_suspend_stops_the_job_and_resume_lets_it_go_on(bench: Bench) -> None:
     assert bench.status(name)["stat"] == "STARTED"
 
 
+def test_pods_that_a_pause_has_taken_away_are_still_counted(bench: Bench) -> None:
+    name = started(bench)
+    assert bench.status(name)["attempts"] == 1
+    bench.change(name, suspend=True)
+    bench.look(name)
+    bench.remove_pod("pod-0")
+    bench.put_job(make_job().with_spec(suspend=True).with_status(active=0).manifest)
+    bench.look(name)
+    bench.change(name, suspend=False)
+    bench.look(name)
+    bench.put_job(make_job().with_spec(suspend=False).manifest)
+    bench.put_pod(make_pod(name="pod-1"))
+    bench.wait(10)
+    bench.look(name)
+    assert bench.status(name)["attempts"] == 2
+
+
+def test_a_restart_counts_no_pod_twice_and_goes_on_counting(bench: Bench) -> None:
+    name = started(bench)
+    bench.remove_pod("pod-0")
+    bench.put_pod(make_pod(name="pod-1"))
+    bench.wait(10)
+    bench.look(name)
+    bench.restart().start()
+    bench.look(name)
+    assert bench.status(name)["attempts"] == 2
+    bench.put_pod(make_pod(name="pod-2"))
+    bench.wait(10)
+    bench.look(name)
+    assert bench.status(name)["attempts"] == 3
+
+
 def test_a_queue_lets_through_the_oldest_first_and_tells_the_others_their_place() -> None:
     bench = Bench(settings=make_settings(queues={"default": 1}))
     names = [f"{index:032x}" for index in range(3)]

@@ -22,6 +22,12 @@ OUT_OF_TRIES = make_job().finished("Failed", "BackoffLimitExceeded", "Job has re
 
 FAILURES: dict[str, tuple[Any, list[Any], Reason, str]] = {
     "the worker's own words": (BY_POLICY, [ended_pod(67, message=TOLD)], Reason.TABLE_MISSING, "來源表 src.posts"),
+    "a program that is not in the image": (
+        OUT_OF_TRIES,
+        [ended_pod(128, "StartError", 'exec: "run": executable file not found in $PATH')],
+        Reason.POD_NOT_STARTING,
+        "StartError: exec",
+    ),
     "the pod that ended the Job, not one that was killed after it": (
         BY_POLICY,
         [ended_pod(67, message=TOLD, finished_ago=5), ended_pod(137, name="pod-1", finished_ago=1)],

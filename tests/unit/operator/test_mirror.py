@@ -87,5 +87,30 @@ def test_the_watch_lags_until_it_tells_what_a_list_has_told(mirror: Mirror, monk
     mirror.resync_tasks(lambda: [version(make_labeltask().manifest, 2)])
     clock[0] += 50
     assert mirror.watch_lag_seconds() == 50
-    mirror.confirm(make_labeltask().manifest["metadata"]["uid"])
+    mirror.hear(version(make_labeltask().manifest, 2))
+    assert mirror.watch_lag_seconds() == 0
+
+
+def test_a_change_that_the_watch_tells_while_a_list_is_taken_is_no_lag(
+    mirror: Mirror, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = [100.0]
+    monkeypatch.setattr("labeltask_operator.mirror.time.monotonic", lambda: clock[0])
+    mirror.put_task(version(make_labeltask().manifest, 1))
+
+    def fetch() -> list[Any]:
+        mirror.hear(version(make_labeltask().manifest, 2))
+        mirror.put_task(version(make_labeltask().manifest, 2))
+        return [version(make_labeltask().manifest, 2)]
+
+    mirror.resync_tasks(fetch)
+    clock[0] += 50
+    assert mirror.watch_lag_seconds() == 0
+    assert mirror.watch_age_seconds() == 50
+
+
+def test_an_own_write_that_the_watch_has_not_told_yet_is_no_lag(mirror: Mirror) -> None:
+    mirror.put_task(version(make_labeltask().manifest, 1))
+    mirror.put_task(version(make_labeltask().manifest, 2))
+    mirror.resync_tasks(lambda: [version(make_labeltask().manifest, 2)])
     assert mirror.watch_lag_seconds() == 0

@@ -60,6 +60,12 @@ STARTS: dict[str, tuple[list[Any], Reason | None, str, bool]] = {
         "no such device",
         True,
     ),
+    "an image without the worker": (
+        [ended_pod(128, "StartError", 'exec: "run": executable file not found in $PATH')],
+        Reason.POD_NOT_STARTING,
+        "executable file not found",
+        True,
+    ),
     "no node with room": (
         [unscheduled("0/1 nodes: Insufficient cpu")],
         Reason.UNSCHEDULABLE,
