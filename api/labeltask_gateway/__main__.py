@@ -13,11 +13,11 @@ from labeltask_gateway.app import Backends, create_app
 from labeltask_gateway.default_rules import load_default_rules
 from labeltask_gateway.hosts import Resolver, is_address
 from labeltask_gateway.kubernetes_cluster import connect
-from labeltask_gateway.logs import configure_logging
 from labeltask_gateway.samples import DatabaseTables
 from labeltask_gateway.settings import Settings
 from labeltask_gateway.store import DatabaseHistory, History, NoHistory
 from labeltask_gateway.trial import ProcessTrial
+from labeltask_logs.json_lines import configure_logging
 
 EXIT_SETTINGS = 2
 DRAIN_SECONDS = 20

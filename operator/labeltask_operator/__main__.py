@@ -7,9 +7,12 @@ import sys
 import kopf
 from pydantic import ValidationError
 
+from labeltask_logs.json_lines import configure_logging
 from labeltask_operator import handlers  # noqa: F401 - registers the handlers
-from labeltask_operator.logs import configure_logs
 from labeltask_operator.settings import Settings
+
+# kopf and aiohttp tell of each event and probe that went well; urllib3 of each connection it drops.
+CHATTY = ("kopf.objects", "kopf.activities.probe", "aiohttp.access", "urllib3")
 
 
 def main() -> int:
@@ -21,7 +24,7 @@ def main() -> int:
             field = "_".join(str(part) for part in problem["loc"])
             sys.stderr.write(f"LABELTASK_{field.upper()}: {problem['msg']}\n")
         return 2
-    configure_logs(settings.log_level)
+    configure_logging(settings.log_level, errors_only=CHATTY)
     # kopf names itself; without this it asks for the account's name, which uid 65532 has none of in the image.
     os.environ.setdefault("POD_ID", socket.gethostname())
     kopf.run(

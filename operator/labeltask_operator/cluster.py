@@ -13,13 +13,14 @@ from urllib.parse import quote, urlencode
 import urllib3
 from kubernetes import client, config
 
+from labeltask_contract.errors import LabelTaskError
 from labeltask_contract.names import API_VERSION, LABEL_TASK, ResourceKind
 from labeltask_operator.views import Manifest
 
 _PAGE = 200
 
 
-class ApiFailure(Exception):
+class ApiFailure(LabelTaskError):
     """The API server refused a call (``code`` is its HTTP status) or did not answer (``code`` is None)."""
 
     def __init__(self, code: int | None, message: str) -> None:

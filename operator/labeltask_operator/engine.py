@@ -11,6 +11,7 @@ from typing import Generic, Protocol, TypeVar
 
 import structlog
 
+from labeltask_logs.json_lines import text_of
 from labeltask_operator.mirror import DumpMirror, Mirror
 from labeltask_operator.settings import Settings
 from labeltask_operator.work_queue import WorkQueue
@@ -54,7 +55,7 @@ class Engine(Generic[Served]):
                 await asyncio.to_thread(self.controller.start)
                 break
             except Exception as error:
-                _log.warning("the first list failed, trying again", error=str(error), retry_seconds=delay)
+                _log.warning("the first list failed, trying again", error=text_of(error), retry_seconds=delay)
                 await asyncio.sleep(delay)
                 delay = min(delay * 2, 10)
         _log.info(
@@ -102,4 +103,4 @@ class Engine(Generic[Served]):
             try:
                 await asyncio.to_thread(work)
             except Exception as error:
-                _log.warning("a regular look failed", work=work.__name__, error=f"{type(error).__name__}: {error}")
+                _log.warning("a regular look failed", work=work.__name__, error=text_of(error), exc_info=True)

@@ -12,6 +12,7 @@ from functools import partial
 import structlog
 
 from labeltask_contract.connection import Connection
+from labeltask_logs.json_lines import text_of
 from labeltask_operator.settings import Settings
 from labeltask_operator.state_store import DatabaseTrouble, StateStore
 from labeltask_operator.task_memory import PendingEnd, TaskMemory
@@ -78,7 +79,7 @@ class RowFollower:
         error = done.exception()
         if error is not None:
             for _, memory in group:
-                memory.row = memory.row.after_trouble(str(error), now)
+                memory.row = memory.row.after_trouble(text_of(error), now)
             return
         rows = done.result()
         for key, memory in group:
@@ -101,7 +102,7 @@ class RowFollower:
                 self._pending.pop(end.task_id, None)
         if error is not None:
             if tired:
-                _log.warning("the row of an ended task could not be written", task_id=end.task_id, error=str(error))
+                _log.warning("the row of an ended task could not be written", task_id=end.task_id, error=text_of(error))
                 self._enqueue(end.key)
             return
         if memory is not None:

@@ -12,6 +12,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Protocol, TypeVar
 
 from labeltask_contract.connection import Connection
+from labeltask_contract.errors import LabelTaskError
 from labeltask_contract.reasons import Reason
 from labeltask_contract.stat import Stat
 from labeltask_contract.task_document import TaskDocument
@@ -35,7 +36,7 @@ LASTING_REST_SECONDS = 30.0
 """The same where somebody has to change something: asking again and again looks like an attack."""
 
 
-class DatabaseTrouble(Exception):
+class DatabaseTrouble(LabelTaskError):
     """The database does not answer or refuses; ``str()`` is fit to be shown.
 
     ``lasting``: it answers and refuses (account, right, schema), so that time alone cures nothing.

@@ -12,6 +12,8 @@ from concurrent.futures import Executor
 
 import structlog
 
+from labeltask_logs.json_lines import text_of
+
 _log = structlog.get_logger(__name__)
 FIRST_DELAY_SECONDS = 0.5
 LONGEST_DELAY_SECONDS = 20.0
@@ -102,7 +104,7 @@ class WorkQueue:
             _log.warning(
                 "looking at a task failed, trying again",
                 task=key,
-                error=f"{type(error).__name__}: {error}",
+                error=text_of(error),
                 retry_seconds=again,
                 exc_info=self._failures[key] == 1,
             )

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 import structlog
 
-from labeltask_gateway.logs import configure_logging
+from labeltask_logs.json_lines import configure_logging
 
 
 @pytest.fixture(autouse=True)

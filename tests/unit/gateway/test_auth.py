@@ -10,7 +10,7 @@ from labeltask_gateway import auth
 from labeltask_gateway.auth import FileTokens
 from labeltask_gateway.cluster import Identity
 from labeltask_gateway.errors import ClusterUnavailable, Unauthenticated
-from labeltask_gateway.logs import configure_logging
+from labeltask_logs.json_lines import configure_logging
 from labeltask_testing.gateway_fakes import Gateway, create_body
 
 ID = "8fec5762412c11ec836d04ea56825baa"

@@ -10,7 +10,7 @@ import pytest
 import structlog
 
 from labeltask_gateway.errors import ClusterRefused
-from labeltask_gateway.logs import configure_logging
+from labeltask_logs.json_lines import configure_logging
 from labeltask_testing.gateway_fakes import CANARY, Gateway, create_body, site_config
 
 

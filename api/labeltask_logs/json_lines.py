@@ -1,4 +1,4 @@
-"""One JSON object a line on stdout, for the gateway's own lines and its libraries' alike.
+"""One JSON object a line on stdout, for a program's own lines and its libraries' alike.
 
 Errors are logged by their class and the places they passed, never by their text: a library's text may quote what it
 was given, and what it was given may be a password.
@@ -7,17 +7,23 @@ was given, and what it was given may be a password.
 import logging
 import sys
 import traceback
+from collections.abc import Iterable
 from types import TracebackType
 
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
+from labeltask_contract.errors import LabelTaskError
+
 # At DEBUG these write whole bodies, a Secret's too.
 _TALKATIVE = ("kubernetes", "urllib3", "pymysql", "asyncio")
 
 
-def configure_logging(level: str) -> None:
-    """Send every log line of the process through one formatter."""
+def configure_logging(level: str, *, errors_only: Iterable[str] = ()) -> None:
+    """Send every log line of the process through one formatter.
+
+    ``errors_only`` names loggers of libraries that tell of each thing that went well.
+    """
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
@@ -47,6 +53,13 @@ def configure_logging(level: str) -> None:
     root.setLevel(level)
     for name in _TALKATIVE:
         logging.getLogger(name).setLevel(max(logging.WARNING, root.level))
+    for name in errors_only:
+        logging.getLogger(name).setLevel(logging.ERROR)
+
+
+def text_of(error: BaseException) -> str:
+    """Return what may be logged of an error: our own ones' words, of any other the class."""
+    return str(error) if isinstance(error, LabelTaskError) else type(error).__name__
 
 
 def replace_exception(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
