@@ -5,7 +5,7 @@ and may be cut off anywhere: the next look begins from what is then true.
 """
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -20,6 +20,7 @@ from labeltask_operator.cluster import Cluster
 from labeltask_operator.job_calls import TRY_AGAIN_SECONDS, create_job, find_warnings
 from labeltask_operator.job_outcome import Fault, JobPhase, job_phase
 from labeltask_operator.job_template import build_config_map, build_job
+from labeltask_operator.metrics import Metrics
 from labeltask_operator.mirror import Mirror
 from labeltask_operator.queue_places import QueuePlaces
 from labeltask_operator.reconcile import Decision, Ending, Observation, Place, Step, decide, recorded_final
@@ -51,18 +52,29 @@ class Controller:
         store: StateStore,
         enqueue: Callable[[str], None],
         now: Callable[[], datetime] = utc_now,
+        metrics: Metrics | None = None,
     ) -> None:
         self._settings = settings
         self._cluster = cluster
         self._store = store
         self._enqueue = enqueue
         self._now = now
+        self._metrics = metrics or Metrics()
         self._lock = threading.Lock()
         self._memories: dict[str, TaskMemory] = {}
         self.mirror = Mirror()
         self.places = QueuePlaces(settings.queue_limit)
-        self.rows = RowFollower(settings, store, enqueue, now)
+        self.rows = RowFollower(settings, store, enqueue, now, self._metrics)
         self.resynced_at: datetime | None = None
+
+    def states(self) -> Iterator[tuple[str, str]]:
+        """Yield stat and reason of each task, as its status tells them."""
+        for view in self.mirror.tasks():
+            yield view.recorded_stat or Stat.PENDING, str(view.status.get("reason", ""))
+
+    def queues(self) -> Mapping[str, tuple[int, int]]:
+        """Return how many tasks run and wait, by queue."""
+        return self.places.lengths()
 
     def start(self) -> None:
         """Learn what there is, and look at all of it: places are taken by what runs before anything new starts."""
@@ -248,7 +260,7 @@ class Controller:
         except DatabaseTrouble as trouble:
             memory.row = memory.row.after_trouble(str(trouble), self._now())
             return False
-        memory.row = memory.row.after_read(progress, self._now())
+        self._metrics.add_rows(*memory.take_row(progress, self._now()))
         return True
 
     def _place(self, view: TaskView, phase: JobPhase, resolution: Resolution | NotResolved | None, done: bool) -> Place:
@@ -350,6 +362,7 @@ class Controller:
         announce(self._cluster, LABEL_TASK, seen.view, status, seen.now)
         body = self._cluster.patch_status(seen.view.name, {"metadata": {"uid": seen.view.uid}, "status": patch})
         memory.status_written_at = seen.now
+        self._metrics.status_written(LABEL_TASK.kind)
         if body is None:
             self.mirror.remove_task(seen.view.body)
             self._enqueue(seen.view.name)

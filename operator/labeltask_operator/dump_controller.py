@@ -4,12 +4,13 @@ Input: the key (name) of a LabelDump. Output: its ConfigMap, Job and status. Eve
 cut off anywhere; nothing is remembered between two looks.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 
 import structlog
 
+from labeltask_contract.dump_status import DumpPhase
 from labeltask_contract.names import LABEL_DUMP, dump_job_name
 from labeltask_contract.reasons import Reason
 from labeltask_operator.announcements import announce
@@ -21,6 +22,7 @@ from labeltask_operator.dump_status_fields import build_dump_status
 from labeltask_operator.dump_view import DumpView
 from labeltask_operator.job_calls import TRY_AGAIN_SECONDS, create_job, find_warnings
 from labeltask_operator.job_outcome import Fault, JobPhase, job_phase
+from labeltask_operator.metrics import Metrics
 from labeltask_operator.mirror import DumpMirror
 from labeltask_operator.reconcile import Step
 from labeltask_operator.references import NotResolved
@@ -40,12 +42,23 @@ class DumpController:
         cluster: Cluster,
         enqueue: Callable[[str], None],
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        metrics: Metrics | None = None,
     ) -> None:
         self._settings = settings
         self._cluster = cluster
         self._enqueue = enqueue
         self._now = now
+        self._metrics = metrics or Metrics()
         self.mirror = DumpMirror()
+
+    def states(self) -> Iterator[tuple[str, str]]:
+        """Yield phase and reason of each dump, as its status tells them."""
+        for view in self.mirror.tasks():
+            yield view.recorded_phase or DumpPhase.PENDING, str(view.status.get("reason", ""))
+
+    def queues(self) -> Mapping[str, tuple[int, int]]:
+        """A dump waits in no queue."""
+        return {}
 
     def start(self) -> None:
         """Learn what there is, and look at all of it."""
@@ -139,6 +152,7 @@ class DumpController:
         if decision.ending is not None:
             _log.info("the dump has ended", phase=decision.ending.phase, reason=decision.ending.reason)
         body = self._cluster.patch_status(seen.view.name, {"metadata": {"uid": seen.view.uid}, "status": patch})
+        self._metrics.status_written(LABEL_DUMP.kind)
         if body is None:
             self.mirror.remove_task(seen.view.body)
         else:

@@ -5,13 +5,15 @@ Input: a controller. Output: its methods called at the right times, each failure
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Executor
 from typing import Generic, Protocol, TypeVar
 
 import structlog
 
+from labeltask_contract.names import ResourceKind
 from labeltask_logs.json_lines import text_of
+from labeltask_operator.metrics import Held, Metrics
 from labeltask_operator.mirror import DumpMirror, Mirror
 from labeltask_operator.settings import Settings
 from labeltask_operator.work_queue import WorkQueue
@@ -26,6 +28,8 @@ class Reconciler(Protocol):
 
     @property
     def mirror(self) -> Mirror | DumpMirror: ...
+    def states(self) -> Iterable[tuple[str, str]]: ...
+    def queues(self) -> Mapping[str, tuple[int, int]]: ...
     def start(self) -> None: ...
     def resync(self) -> None: ...
     def poll(self) -> None: ...
@@ -39,8 +43,15 @@ class Engine(Generic[Served]):
     """Runs one controller in the current event loop."""
 
     def __init__(
-        self, settings: Settings, build: Callable[[Callable[[str], None]], Served], executor: Executor
+        self,
+        kind: ResourceKind,
+        settings: Settings,
+        build: Callable[[Callable[[str], None]], Served],
+        executor: Executor,
+        metrics: Metrics,
     ) -> None:
+        self._kind = kind
+        self._metrics = metrics
         self._settings = settings
         self._executor = executor
         self._loops: list[asyncio.Task[None]] = []
@@ -60,7 +71,7 @@ class Engine(Generic[Served]):
                 delay = min(delay * 2, 10)
         _log.info(
             "started",
-            kind=type(self.controller).__name__,
+            kind=self._kind.kind,
             objects=len(self.controller.mirror.tasks()),
             namespace=self._settings.namespace,
         )
@@ -94,8 +105,21 @@ class Engine(Generic[Served]):
             return "the watch misses changes that a list shows"
         return ""
 
+    def held(self) -> Held:
+        """Return what is held at this moment, for the metrics."""
+        mirror = self.controller.mirror
+        return Held(
+            kind=self._kind.kind,
+            states=self.controller.states(),
+            keys_waiting=len(self.queue),
+            watch_age_seconds=mirror.watch_age_seconds(),
+            watch_lag_seconds=mirror.watch_lag_seconds(),
+            queues=self.controller.queues(),
+        )
+
     def _reconcile(self, key: str) -> float | None:
-        return self.controller.reconcile(key)
+        with self._metrics.reconciling(self._kind.kind):
+            return self.controller.reconcile(key)
 
     async def _every(self, seconds: float, work: Callable[[], None]) -> None:
         while True:

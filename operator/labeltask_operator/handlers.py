@@ -12,21 +12,22 @@ from typing import Any
 
 import kopf
 import structlog
+from prometheus_client import start_http_server
 
 from labeltask_contract.names import (
-    DUMP_ID_LABEL,
     GROUP,
     LABEL_DUMP,
+    LABEL_TASK,
     MANAGED_BY_LABEL,
     MANAGER,
-    PLURAL,
-    TASK_ID_LABEL,
     VERSION,
+    ResourceKind,
 )
 from labeltask_operator.cluster import connect_cluster
 from labeltask_operator.controller import Controller
 from labeltask_operator.dump_controller import DumpController
 from labeltask_operator.engine import Engine
+from labeltask_operator.metrics import Metrics
 from labeltask_operator.settings import Settings
 from labeltask_operator.state_store import MySqlStateStore
 
@@ -60,11 +61,24 @@ async def start(settings: kopf.OperatorSettings, memo: kopf.Memo, **_: Any) -> N
     cluster = await asyncio.to_thread(
         connect_cluster, own.namespace, own.api_timeout_seconds, own.reconcile_threads + 2
     )
-    executor = ThreadPoolExecutor(own.reconcile_threads, thread_name_prefix="reconcile")
-    memo.engine = Engine(own, lambda enqueue: Controller(own, cluster, MySqlStateStore(), enqueue), executor)
-    dump_executor = ThreadPoolExecutor(_DUMP_THREADS, thread_name_prefix="reconcile-dump")
-    dump_cluster = cluster.of_kind(LABEL_DUMP)
-    memo.dumps = Engine(own, lambda enqueue: DumpController(own, dump_cluster, enqueue), dump_executor)
+    metrics = Metrics()
+    dumps = cluster.of_kind(LABEL_DUMP)
+    memo.engine = Engine(
+        LABEL_TASK,
+        own,
+        lambda enqueue: Controller(own, cluster, MySqlStateStore(), enqueue, metrics=metrics),
+        ThreadPoolExecutor(own.reconcile_threads, thread_name_prefix="reconcile"),
+        metrics,
+    )
+    memo.dumps = Engine(
+        LABEL_DUMP,
+        own,
+        lambda enqueue: DumpController(own, dumps, enqueue, metrics=metrics),
+        ThreadPoolExecutor(_DUMP_THREADS, thread_name_prefix="reconcile-dump"),
+        metrics,
+    )
+    metrics.watch(lambda: (memo.engine.held(), memo.dumps.held()))
+    memo.metrics_server = start_http_server(own.metrics_port, registry=metrics.registry)[0]
     await memo.engine.start()
     # Not waited for: where LabelDump's CRD is not installed (yet), tasks are served all the same.
     memo.dumps_start = asyncio.create_task(memo.dumps.start(), name="start-dumps")
@@ -77,48 +91,34 @@ async def stop(memo: kopf.Memo, **_: Any) -> None:
         await memo.engine.stop()
         memo.dumps_start.cancel()
         await memo.dumps.stop()
+        memo.metrics_server.shutdown()
 
 
-@kopf.on.event(GROUP, VERSION, PLURAL)
-async def task_event(event: Event, memo: kopf.Memo, **_: Any) -> None:
-    """A LabelTask changed."""
-    mirror = memo.engine.controller.mirror
-    _pass_on(event, memo.engine, mirror.put_task, mirror.remove_task)
+def serve(kind: ResourceKind, engine_of: Callable[[kopf.Memo], Engine[Any]]) -> None:
+    """Pass on what happens to the objects of one kind, to their Jobs and to their pods."""
+    ours = {kind.id_label: kopf.PRESENT}
+
+    @kopf.on.event(GROUP, VERSION, kind.plural, id=kind.singular)
+    async def object_event(event: Event, memo: kopf.Memo, **_: Any) -> None:
+        engine = engine_of(memo)
+        mirror = engine.controller.mirror
+        _pass_on(event, engine, mirror.put_task, mirror.remove_task)
+
+    @kopf.on.event("batch", "v1", "jobs", labels=ours, id=f"{kind.singular}-job")
+    async def job_event(event: Event, memo: kopf.Memo, **_: Any) -> None:
+        engine = engine_of(memo)
+        mirror = engine.controller.mirror
+        _pass_on(event, engine, mirror.put_job, mirror.remove_job)
+
+    @kopf.on.event("", "v1", "pods", labels=ours, id=f"{kind.singular}-pod")
+    async def pod_event(event: Event, memo: kopf.Memo, **_: Any) -> None:
+        engine = engine_of(memo)
+        mirror = engine.controller.mirror
+        _pass_on(event, engine, mirror.put_pod, mirror.remove_pod)
 
 
-@kopf.on.event("batch", "v1", "jobs", labels={TASK_ID_LABEL: kopf.PRESENT})
-async def job_event(event: Event, memo: kopf.Memo, **_: Any) -> None:
-    """A worker Job changed."""
-    mirror = memo.engine.controller.mirror
-    _pass_on(event, memo.engine, mirror.put_job, mirror.remove_job)
-
-
-@kopf.on.event("", "v1", "pods", labels={TASK_ID_LABEL: kopf.PRESENT})
-async def pod_event(event: Event, memo: kopf.Memo, **_: Any) -> None:
-    """A worker pod changed."""
-    mirror = memo.engine.controller.mirror
-    _pass_on(event, memo.engine, mirror.put_pod, mirror.remove_pod)
-
-
-@kopf.on.event(GROUP, VERSION, LABEL_DUMP.plural)
-async def dump_event(event: Event, memo: kopf.Memo, **_: Any) -> None:
-    """A LabelDump changed."""
-    mirror = memo.dumps.controller.mirror
-    _pass_on(event, memo.dumps, mirror.put_task, mirror.remove_task)
-
-
-@kopf.on.event("batch", "v1", "jobs", labels={DUMP_ID_LABEL: kopf.PRESENT})
-async def dump_job_event(event: Event, memo: kopf.Memo, **_: Any) -> None:
-    """The Job of a dump changed."""
-    mirror = memo.dumps.controller.mirror
-    _pass_on(event, memo.dumps, mirror.put_job, mirror.remove_job)
-
-
-@kopf.on.event("", "v1", "pods", labels={DUMP_ID_LABEL: kopf.PRESENT})
-async def dump_pod_event(event: Event, memo: kopf.Memo, **_: Any) -> None:
-    """The pod of a dump changed."""
-    mirror = memo.dumps.controller.mirror
-    _pass_on(event, memo.dumps, mirror.put_pod, mirror.remove_pod)
+serve(LABEL_TASK, lambda memo: memo.engine)
+serve(LABEL_DUMP, lambda memo: memo.dumps)
 
 
 @kopf.on.probe(id="engine")

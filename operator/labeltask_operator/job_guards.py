@@ -40,7 +40,7 @@ def held_from_start(
     settings: Settings,
 ) -> Held | None:
     """Return what keeps the workers from starting, if anything does."""
-    fault = find_start_fault(job, pods, warnings, now, settings.no_pod_seconds)
+    fault = find_start_fault(job, pods, warnings, now, settings.no_pod_seconds) or _unrefuted(view, job, pods)
     if fault is None:
         return None
     if not fault.hard:
@@ -63,6 +63,19 @@ def seconds_to_live(view: ObjectView, ttl_seconds: int | None, now: datetime) ->
     if ttl_seconds is None or finished is None:
         return None
     return max(0.0, (finished + timedelta(seconds=ttl_seconds) - now).total_seconds())
+
+
+def _unrefuted(view: ObjectView, job: JobView, pods: Sequence[PodView]) -> Fault | None:
+    """Return the fault that the status tells of this Job, while no living pod says otherwise.
+
+    A Job at its deadline removes its pods before it says that it failed: what held them is still to be told then.
+    """
+    stalled = _stall(view)
+    since = None if stalled is None else parse_moment(stalled.get("lastTransitionTime"))
+    if stalled is None or since is None or since < job.started or any(pod.active and not pod.deleting for pod in pods):
+        return None
+    reason = stalled.get("reason")
+    return Fault(Reason(reason), str(stalled.get("message", "")), hard=False) if reason in set(Reason) else None
 
 
 def _stalled_for(view: ObjectView, fault: Fault, now: datetime) -> float:

@@ -4,6 +4,7 @@ Input: the memories of running tasks. Output: fresher rows in them; keys of task
 """
 
 import threading
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from datetime import datetime
@@ -13,6 +14,7 @@ import structlog
 
 from labeltask_contract.connection import Connection
 from labeltask_logs.json_lines import text_of
+from labeltask_operator.metrics import Metrics
 from labeltask_operator.settings import Settings
 from labeltask_operator.state_store import DatabaseTrouble, StateStore
 from labeltask_operator.task_memory import PendingEnd, TaskMemory
@@ -27,12 +29,18 @@ class RowFollower:
     """One for all tasks; every method may be called from any thread and returns at once."""
 
     def __init__(
-        self, settings: Settings, store: StateStore, enqueue: Callable[[str], None], now: Callable[[], datetime]
+        self,
+        settings: Settings,
+        store: StateStore,
+        enqueue: Callable[[str], None],
+        now: Callable[[], datetime],
+        metrics: Metrics,
     ) -> None:
         self._settings = settings
         self._store = store
         self._enqueue = enqueue
         self._now = now
+        self._metrics = metrics
         self._lock = threading.Lock()
         self._reading: set[Database] = set()
         self._pending: dict[str, tuple[PendingEnd, TaskMemory | None]] = {}
@@ -50,7 +58,7 @@ class RowFollower:
                     continue
                 self._reading.add(database)
             future = self._store.read(*database, [memory.task_id for _, memory in group])
-            future.add_done_callback(partial(self._read, database, group))
+            future.add_done_callback(partial(self._read, database, group, time.perf_counter()))
         self.end_pending()
 
     def end_later(self, end: PendingEnd, memory: TaskMemory | None) -> None:
@@ -72,11 +80,12 @@ class RowFollower:
             future = self._store.end_task(end.connection, end.schema, end.task_id, end.stat, end.message)
             future.add_done_callback(partial(self._ended, end, memory))
 
-    def _read(self, database: Database, group: Followed, done: Future[dict[str, StoredProgress]]) -> None:
+    def _read(self, database: Database, group: Followed, begun: float, done: Future[dict[str, StoredProgress]]) -> None:
         with self._lock:
             self._reading.discard(database)
         now = self._now()
         error = done.exception()
+        self._metrics.polled(time.perf_counter() - begun, failed=error is not None)
         if error is not None:
             for _, memory in group:
                 memory.row = memory.row.after_trouble(text_of(error), now)
@@ -85,7 +94,7 @@ class RowFollower:
         for key, memory in group:
             progress = rows.get(memory.task_id)
             changed = _figures(progress) != _figures(memory.row.progress) or not memory.row.known
-            memory.row = memory.row.after_read(progress, now)
+            self._metrics.add_rows(*memory.take_row(progress, now))
             if progress is not None:
                 memory.rate.add(now, progress.rows_read)
             if changed:
@@ -106,7 +115,7 @@ class RowFollower:
                 self._enqueue(end.key)
             return
         if memory is not None:
-            memory.row = memory.row.after_read(done.result(), now)
+            self._metrics.add_rows(*memory.take_row(done.result(), now))
             self._enqueue(end.key)
 
 

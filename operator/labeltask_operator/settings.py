@@ -84,6 +84,7 @@ class Settings(BaseSettings):
     api_timeout_seconds: Seconds = 10
     reconcile_threads: Annotated[int, Field(ge=1, le=64)] = 8
     liveness_port: Annotated[int, Field(ge=1, le=65535)] = 8081
+    metrics_port: Annotated[int, Field(ge=1, le=65535)] = 8082
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
     @model_validator(mode="after")

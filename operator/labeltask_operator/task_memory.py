@@ -10,6 +10,7 @@ from labeltask_contract.connection import Connection
 from labeltask_contract.stat import Stat
 from labeltask_operator.resolve import Resolution
 from labeltask_operator.stored_row import StoredRow
+from labeltask_store.state_table import StoredProgress
 
 if TYPE_CHECKING:
     from labeltask_operator.views import TaskView
@@ -75,6 +76,18 @@ class TaskMemory:
     status_written_at: datetime | None = None
     follows: bool = False
     """Whether the poll reads this task's row: its Job runs."""
+
+    def take_row(self, progress: StoredProgress | None, now: datetime) -> tuple[int, int]:
+        """Take over the row as just read; return by how many rows read and labelled it has grown since the last look.
+
+        What was done before the first look counts as nothing: a restart must not look like a burst of work.
+        """
+        before = self.row.progress
+        self.row = self.row.after_read(progress, now)
+        if progress is None or before is None:
+            return 0, 0
+        read, labelled = progress.rows_read - before.rows_read, progress.rows_labelled - before.rows_labelled
+        return max(0, read), max(0, labelled)
 
     @classmethod
     def of(cls, view: "TaskView") -> "TaskMemory":

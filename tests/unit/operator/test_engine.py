@@ -6,7 +6,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from labeltask_contract.names import LABEL_TASK
 from labeltask_operator.engine import STUCK_SECONDS, Engine
+from labeltask_operator.metrics import Metrics
 from labeltask_operator.mirror import Mirror
 from labeltask_testing.builders import make_labeltask
 from labeltask_testing.operator_fakes import make_settings
@@ -21,6 +23,12 @@ class Idle:
         self.listed: list[dict[str, object]] = []
         self.failures = 0
         self.polls = 0
+
+    def states(self) -> list[tuple[str, str]]:
+        return []
+
+    def queues(self) -> dict[str, tuple[int, int]]:
+        return {}
 
     def start(self) -> None:
         if self.failures:
@@ -49,7 +57,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 def engine() -> Engine[Idle]:
     settings = make_settings(resync_seconds=30, poll_seconds=0.01)
-    return Engine(settings, Idle, ThreadPoolExecutor(1))
+    return Engine(LABEL_TASK, settings, Idle, ThreadPoolExecutor(1), Metrics())
 
 
 async def started(engine: Engine[Idle]) -> None:
