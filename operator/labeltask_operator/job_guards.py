@@ -9,7 +9,7 @@ from labeltask_contract.reasons import Reason
 from labeltask_operator.job_outcome import Fault
 from labeltask_operator.moments import parse_moment
 from labeltask_operator.settings import Settings
-from labeltask_operator.start_faults import Warned, find_start_fault
+from labeltask_operator.start_faults import Warned, find_silence, find_start_fault
 from labeltask_operator.views import JobView, ObjectView, PodView
 
 
@@ -40,7 +40,11 @@ def held_from_start(
     settings: Settings,
 ) -> Held | None:
     """Return what keeps the workers from starting, if anything does."""
-    fault = find_start_fault(job, pods, warnings, now, settings.no_pod_seconds) or _unrefuted(view, job, pods)
+    fault = (
+        find_start_fault(job, pods, warnings, now, settings.no_pod_seconds)
+        or _unrefuted(view, job, pods)
+        or find_silence(job, pods, now, settings.no_pod_seconds)
+    )
     if fault is None:
         return None
     if not fault.hard:

@@ -71,10 +71,11 @@ class Settings(BaseSettings):
     secret_wait_seconds: Seconds = 60
     """The gateway creates the task first and its Secret a moment later."""
     heartbeat_late_seconds: Seconds = 60
-    poll_seconds: Seconds = 2
+    poll_seconds: Seconds = 1
     """Between two looks at the state rows; one query a database."""
-    status_seconds: Annotated[float, Field(ge=0)] = 5
-    """Least time between two writes of one status that differ in figures only."""
+    status_seconds: Annotated[float, Field(ge=0)] = 4
+    """Least time between two writes of one status that differ in figures only. With ``poll_seconds`` it bounds the lag
+    between database and status: together 5 s."""
     resync_seconds: Seconds = 30
     """Between two full lists of tasks, Jobs and pods: what a broken watch lost is found then."""
     database_wait_seconds: Seconds = 3

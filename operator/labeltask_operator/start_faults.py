@@ -68,13 +68,13 @@ def silent_object(job: JobView, pods: Sequence[PodView], now: datetime, patience
 def find_start_fault(
     job: JobView, pods: Sequence[PodView], warnings: Sequence[Warned], now: datetime, no_pod_seconds: float
 ) -> Fault | None:
-    """Return what keeps the workers from starting; None when one runs, has run, or simply starts."""
+    """Return what keeps the workers from starting; None when one runs, has run, simply starts, or nothing tells."""
     active = _live(pods)
     if any(pod.running for pod in active):
         return None
     if not active:
         never_ran = next((fault for pod in pods if (fault := find_never_ran(pod)) is not None), None)
-        return never_ran or _missing_pods(job, pods, warnings, now, no_pod_seconds)
+        return never_ran or _refused_pods(job, pods, warnings, now, no_pod_seconds)
     for pod in active:
         fault = _waiting_fault(job, pod) or _unscheduled(pod) or _slow_start(pod, warnings, now)
         if fault is not None:
@@ -136,7 +136,19 @@ def _slow_start(pod: PodView, warnings: Sequence[Warned], now: datetime) -> Faul
     return Fault(Reason.POD_NOT_STARTING, message, hard=False)
 
 
-def _missing_pods(
+def find_silence(job: JobView, pods: Sequence[PodView], now: datetime, no_pod_seconds: float) -> Fault | None:
+    """Return the fault of a Job that never had a pod, though no Event says why."""
+    waited = _waited(job, pods, now)
+    if pods or job.pods_counted or waited < no_pod_seconds:
+        return None
+    message = (
+        f"no pod could be created for Job {job.name} within {int(waited)} s, and no Event says why; is the Job "
+        f"controller running, and what does kubectl describe job {job.name} tell?"
+    )
+    return Fault(Reason.POD_NOT_STARTING, message, hard=False)
+
+
+def _refused_pods(
     job: JobView, pods: Sequence[PodView], warnings: Sequence[Warned], now: datetime, no_pod_seconds: float
 ) -> Fault | None:
     waited = _waited(job, pods, now)
@@ -146,13 +158,7 @@ def _missing_pods(
         recent = warned.at is None or (now - warned.at).total_seconds() <= waited + 1
         if warned.reason == "FailedCreate" and recent:
             return Fault(Reason.QUOTA_EXCEEDED, f"the namespace refuses the worker pod: {short(warned.message)}", False)
-    if pods or job.pods_counted:
-        return None  # a replacement is put off for a while after each failure
-    message = (
-        f"no pod could be created for Job {job.name} within {int(waited)} s, and no Event says why; is the Job "
-        f"controller running, and what does kubectl describe job {job.name} tell?"
-    )
-    return Fault(Reason.POD_NOT_STARTING, message, hard=False)
+    return None
 
 
 def _last_seen(event: Mapping[str, Any]) -> datetime | None:

@@ -10,7 +10,6 @@ from labeltask_contract.stat import Stat
 from labeltask_operator.controller import Controller
 from labeltask_operator.state_store import MySqlStateStore
 from labeltask_testing.builders import make_job, make_labeltask, make_pod
-from labeltask_testing.mariadb import PASSWORD, USER
 from labeltask_testing.operator_fakes import FakeCluster, make_settings
 
 
@@ -20,8 +19,7 @@ class Polled:
     def __init__(self, stage: Stage) -> None:
         self.stage = stage
         self.cluster = FakeCluster()
-        site = {"host": stage.server.host, "port": stage.server.port, "user": USER, "password": PASSWORD}
-        self.cluster.secrets["main-db"] = {"connection.json": json.dumps(site).encode()}
+        self.cluster.secrets["main-db"] = {"connection.json": json.dumps(stage.server.site_config()).encode()}
         self.store = MySqlStateStore()
         self.wanted: list[str] = []
         settings = make_settings(default_queue_limit=1000, database_wait_seconds=30)

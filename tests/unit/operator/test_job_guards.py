@@ -16,7 +16,7 @@ LEAVING = make_pod({}, phase="Pending")
 LEAVING["metadata"]["deletionTimestamp"] = ago(1)
 
 
-def held(reason: str, since: float, pods: list[Any], job_created_ago: float = 60) -> Held | None:
+def held(reason: str, since: float, pods: list[Any], active: int = 1) -> Held | None:
     stalled = {
         "type": "Stalled",
         "status": "True",
@@ -25,7 +25,7 @@ def held(reason: str, since: float, pods: list[Any], job_created_ago: float = 60
         "lastTransitionTime": ago(since),
     }
     task = TaskView.of(make_labeltask().with_status(conditions=[stalled]).manifest)
-    job = JobView.of(make_job(created_ago=job_created_ago).manifest)
+    job = JobView.of(make_job(created_ago=60).with_status(active=active).manifest)
     return held_from_start(task, job, [PodView.of(pod) for pod in pods], (), NOW, make_settings())
 
 
@@ -36,8 +36,9 @@ NOTHING_NEW: dict[str, list[Any]] = {
 
 
 @pytest.mark.parametrize("pods", NOTHING_NEW.values(), ids=NOTHING_NEW.keys())
-def test_a_fault_stays_told_until_a_pod_says_otherwise(pods: list[Any]) -> None:
-    assert held("Unschedulable", 30, pods) == TOLD
+@pytest.mark.parametrize("active", [0, 1])
+def test_a_fault_stays_told_until_a_pod_says_otherwise(pods: list[Any], active: int) -> None:
+    assert held("Unschedulable", 30, pods, active) == TOLD
 
 
 OVER: dict[str, tuple[str, float, list[Any]]] = {

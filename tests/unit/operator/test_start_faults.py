@@ -6,7 +6,7 @@ import pytest
 
 from labeltask_contract.reasons import Reason
 from labeltask_operator.job_outcome import Fault
-from labeltask_operator.start_faults import Warned, find_start_fault, read_warnings, silent_object
+from labeltask_operator.start_faults import Warned, find_silence, find_start_fault, read_warnings, silent_object
 from labeltask_operator.views import JobView, PodView
 from labeltask_testing.builders import NOW, ended_pod, make_job, make_kubernetes_event, make_pod, waiting_pod
 
@@ -111,8 +111,8 @@ def test_a_refusal_from_before_the_last_pod_is_no_news() -> None:
 
 def test_a_job_without_any_pod_and_without_an_event_still_stalls() -> None:
     young = JobView.of(make_job(created_ago=14).with_status(active=0).manifest)
-    assert find_start_fault(young, [], (), NOW, 15) is None
-    fault = find_start_fault(NO_POD, [], (), NOW, 15)
+    assert find_silence(young, [], NOW, 15) is None
+    fault = find_silence(NO_POD, [], NOW, 15)
     assert fault is not None
     assert (fault.reason, fault.hard) == (Reason.POD_NOT_STARTING, False)
     assert "kubectl describe job" in fault.message
