@@ -59,8 +59,10 @@ def build_worker_job(plan: JobPlan, spec: WorkerSpec, settings: Settings) -> Man
             "completionMode": "Indexed",
             "completions": plan.pods,
             "parallelism": plan.pods,
-            # Per index: one unlucky pod must not use up the tries of the others.
-            "backoffLimitPerIndex": spec.backoff_limit,
+            # For all pods together. backoffLimitPerIndex would keep one unlucky pod from using up the tries of the
+            # others, but with it a pod that ended stays until its replacement is there: in a namespace that is being
+            # deleted there can be none, and the namespace would stay for ever.
+            "backoffLimit": spec.backoff_limit * plan.pods,
             "activeDeadlineSeconds": spec.deadline_seconds,
             # A pod that still hands its work back is not replaced before it has ended.
             "podReplacementPolicy": "Failed",

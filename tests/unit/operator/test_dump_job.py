@@ -89,7 +89,7 @@ def test_the_job_is_a_task_s_but_for_name_owner_command_and_files() -> None:
         {"secret": {"name": "main-db", "items": [{"key": "connection.json", "path": "connection.json"}]}},
     ]
     assert job == expected
-    assert (job["spec"]["completions"], job["spec"]["backoffLimitPerIndex"]) == (1, 2)
+    assert (job["spec"]["completions"], job["spec"]["backoffLimit"]) == (1, 2)
 
 
 REFUSED: dict[str, tuple[LabelTaskBuilder, Reason, bool, str]] = {

@@ -55,7 +55,7 @@ def test_the_whole_job() -> None:
             "completionMode": "Indexed",
             "completions": 3,
             "parallelism": 3,
-            "backoffLimitPerIndex": 2,
+            "backoffLimit": 6,
             "activeDeadlineSeconds": 600,
             "podReplacementPolicy": "Failed",
             "podFailurePolicy": {

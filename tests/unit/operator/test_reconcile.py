@@ -64,7 +64,7 @@ DELETING = make_job().with_metadata(**GROUP_DELETION)
 FOREIGN = make_job(owner_uid="somebody-else")
 COMPLETE = make_job().finished("Complete", seconds_ago=1)
 COMPLETE_LONG = make_job().finished("Complete", seconds_ago=60)
-OUT_OF_TRIES = make_job().finished("Failed", "FailedIndexes")
+OUT_OF_TRIES = make_job().finished("Failed", "BackoffLimitExceeded")
 TOO_LATE = make_job().finished("Failed", "DeadlineExceeded")
 
 RUNNING = make_pod()
