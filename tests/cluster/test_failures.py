@@ -1,36 +1,10 @@
 """Failures that callers cause or meet: each ends in FAILURE within a minute, in the same words everywhere."""
 
-from typing import Any
-
 from labeltask_testing.cluster_commands import apply
-from labeltask_testing.database_rows import state
+from labeltask_testing.failed_tasks import assert_failed
 from labeltask_testing.installation import Installation, wait_until
 from labeltask_testing.requests import gender_request, gender_resource
 from labeltask_testing.source_rows import create_source_table
-
-
-def assert_failed(installation: Installation, name: str, reason: str, *words: str) -> None:
-    """CR, state table and REST tell of the same failure, with these words."""
-    resource = wait_until(
-        lambda: installation.label_task(name).get("status", {}),
-        lambda seen: "completionTime" in seen,
-        seconds=60,
-        what=f"{name} to fail",
-    )
-    assert (resource["stat"], resource["reason"]) == ("FAILURE", reason)
-    message = resource["errorMessage"]
-    assert [word for word in words if word not in message] == []
-    failed = [c for c in resource["conditions"] if c["type"] == "Failed"]
-    assert [(c["status"], c["reason"], c["message"]) for c in failed] == [("True", reason, message)]
-    answer = installation.status(resource["taskId"])
-    assert (answer["stat"], answer["error_message"]) == ("FAILURE", message)
-
-    def stored() -> dict[str, Any]:
-        with installation.database.as_root() as db:
-            return state(db, installation.database.output_schema, resource["taskId"])
-
-    row = wait_until(stored, lambda seen: seen["stat"] == "FAILURE", seconds=30, what="FAILURE in the state table")
-    assert row["error_message"] == message
 
 
 def test_a_wrong_password(installation: Installation) -> None:

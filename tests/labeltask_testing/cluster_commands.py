@@ -98,8 +98,8 @@ def _state_of_pods(release: str, namespace: str) -> str:
     return kubectl("get", "pods", *selector, "--output", "wide") + logs
 
 
-def kill_container_process(pod: str, namespace: str, container: str) -> None:
-    """Send SIGKILL to the main process of a container, on its node, behind Kubernetes' back."""
+def kill_container_process(pod: str, namespace: str, container: str, signal: str = "KILL") -> None:
+    """Send a signal to the main process of a container, on its node, behind Kubernetes' back."""
     found = kubectl_json("get", "pod", pod, "--namespace", namespace)
     (status,) = [s for s in found["status"]["containerStatuses"] if s["name"] == container]
     container_id = status["containerID"].removeprefix("containerd://")
@@ -107,7 +107,7 @@ def kill_container_process(pod: str, namespace: str, container: str) -> None:
     process_id = int(json.loads(run_on_node(engine(), node, "crictl", "inspect", container_id))["info"]["pid"])
     if process_id <= 0:
         raise CommandError(f"container {container} of pod {pod} runs no process any more")
-    run_on_node(engine(), node, "kill", "-9", str(process_id))
+    run_on_node(engine(), node, "kill", f"-{signal}", str(process_id))
 
 
 def image_split(reference: str) -> dict[str, str]:
