@@ -6,7 +6,6 @@ and may be cut off anywhere: the next look begins from what is then true.
 
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import Future
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -18,20 +17,21 @@ from labeltask_contract.stat import Stat
 from labeltask_operator.announcements import announce
 from labeltask_operator.cluster import Cluster
 from labeltask_operator.job_calls import TRY_AGAIN_SECONDS, create_job, find_warnings
+from labeltask_operator.job_guards import past_deadline
 from labeltask_operator.job_outcome import Fault, JobPhase, job_phase
 from labeltask_operator.job_template import build_config_map, build_job
 from labeltask_operator.metrics import Metrics
 from labeltask_operator.mirror import Mirror
 from labeltask_operator.queue_places import QueuePlaces
 from labeltask_operator.reconcile import Decision, Ending, Observation, Place, Step, decide, recorded_final
-from labeltask_operator.resolve import NotResolved, Resolution, resolve_row_connection, resolve_task
+from labeltask_operator.resolve import NotResolved, Resolution, resolve_task
 from labeltask_operator.row_follower import RowFollower
 from labeltask_operator.settings import Settings
-from labeltask_operator.state_store import DatabaseTrouble, StateStore
+from labeltask_operator.state_store import StateStore
 from labeltask_operator.status_fields import build_status, is_heartbeat_only, is_urgent, merge_patch
-from labeltask_operator.task_memory import PendingEnd, TaskMemory
+from labeltask_operator.task_memory import TaskMemory
+from labeltask_operator.task_rows import TaskRows
 from labeltask_operator.views import JobView, TaskView
-from labeltask_store.state_table import StoredProgress
 
 _log = structlog.get_logger(__name__)
 _HEARTBEAT_STATUS_SECONDS = 30
@@ -65,6 +65,7 @@ class Controller:
         self.mirror = Mirror()
         self.places = QueuePlaces(settings.queue_limit)
         self.rows = RowFollower(settings, store, enqueue, now, self._metrics)
+        self._task_rows = TaskRows(settings, cluster, store, self.rows, now, self._metrics)
         self.resynced_at: datetime | None = None
 
     def states(self) -> Iterator[tuple[str, str]]:
@@ -152,7 +153,7 @@ class Controller:
             seen = replace(seen, job=job)
         if decision.ending is not None and not decision.ending.in_row:
             row_before = memory.row
-            self._end_row(seen, decision.ending, memory)
+            self._task_rows.end(view.name, decision.ending, memory)
             if memory.row is not row_before and memory.row.final and memory.row.stat is not decision.ending.stat:
                 # The worker was faster: what the row says is how the task ended, everywhere.
                 seen = replace(seen, row=memory.row)
@@ -184,8 +185,8 @@ class Controller:
                     return None
             else:
                 resolution = self._facts_again(view, memory)
-                self._find_connection(view, memory)
-            self._find_row(memory, fresh=phase in (JobPhase.COMPLETE, JobPhase.FAILED, JobPhase.ABSENT))
+                self._task_rows.find_connection(view, memory)
+            self._task_rows.find_row(memory, fresh=phase in (JobPhase.COMPLETE, JobPhase.FAILED, JobPhase.ABSENT))
         place = self._place(view, phase, resolution, done)
         # Read last: what the mirror learned during the calls above counts.
         pods = self.mirror.pods(view.task_id)
@@ -202,7 +203,7 @@ class Controller:
         resolution = resolve_task(body, self._cluster, self._settings)
         if isinstance(resolution, NotResolved):
             # Its row can be ended all the same, where the connection is known.
-            self._find_connection(view, memory)
+            self._task_rows.find_connection(view, memory)
             return resolution
         config_map = self._cluster.ensure_config_map(build_config_map(view, resolution))
         owners = config_map["metadata"].get("ownerReferences") or [{}]
@@ -211,7 +212,7 @@ class Controller:
             return NotResolved(Reason.JOB_CONFLICT, message, waits=True)
         # Its Secret may have come a moment ago: what an earlier try found is out of date.
         memory.connection_tried_at = None
-        self._find_connection(view, memory)
+        self._task_rows.find_connection(view, memory)
         # The rules stand in the ConfigMap now; a thousand waiting tasks need not hold theirs in memory.
         memory.resolution = replace(resolution, rules=replace(resolution.rules, packed=None))
         return memory.resolution
@@ -222,46 +223,6 @@ class Controller:
             found = self._resolve(view, memory)
             return found if isinstance(found, Resolution) else None
         return memory.resolution
-
-    def _find_connection(self, view: TaskView, memory: TaskMemory) -> None:
-        now = self._now()
-        tried = memory.connection_tried_at
-        if memory.connection is None and (tried is None or (now - tried).total_seconds() >= TRY_AGAIN_SECONDS):
-            memory.connection_tried_at = now
-            memory.connection = resolve_row_connection(view, self._cluster, self._settings)
-            if memory.connection is None:
-                memory.row = memory.row.after_trouble("the task's connection can't be read any more", now)
-
-    def _find_row(self, memory: TaskMemory, fresh: bool) -> None:
-        """Know the row: opened when the task was just accepted, read when something may have happened to it."""
-        if memory.connection is None or memory.schema is None:
-            return
-        now = self._now()
-        since = None if memory.row_tried_at is None else (now - memory.row_tried_at).total_seconds()
-        if memory.row.known and not (fresh and (since is None or since >= 1)):
-            return
-        trouble = self._store.trouble(memory.connection)
-        if trouble:
-            memory.row = memory.row.after_trouble(trouble, now)
-            return
-        memory.row_tried_at = now
-        if memory.resolution is not None and memory.row.progress is None:
-            self._wait_for(self._store.open_task(memory.connection, memory.resolution.document), memory)
-            return
-        rows = self._store.read(memory.connection, memory.schema, [memory.task_id])
-        self._wait_for(_picked(rows, memory.task_id), memory)
-
-    def _wait_for(self, future: "Future[StoredProgress | None]", memory: TaskMemory) -> bool:
-        try:
-            progress = future.result(timeout=self._settings.database_wait_seconds)
-        except TimeoutError:
-            memory.row = memory.row.after_trouble("the database does not answer in time", self._now())
-            return False
-        except DatabaseTrouble as trouble:
-            memory.row = memory.row.after_trouble(str(trouble), self._now())
-            return False
-        self._metrics.add_rows(*memory.take_row(progress, self._now()))
-        return True
 
     def _place(self, view: TaskView, phase: JobPhase, resolution: Resolution | NotResolved | None, done: bool) -> Place:
         limit = self._settings.queue_limit(view.queue)
@@ -300,9 +261,10 @@ class Controller:
         manifest = build_job(seen.view, spec, seen.resolution, self._settings)
         body = create_job(self._cluster, manifest)
         if isinstance(body, Fault):
-            if body.hard:
-                return Decision(ending=Ending(Stat.FAILURE, reason=body.reason, message=body.message)), None
-            return Decision(fault=body, recheck_seconds=TRY_AGAIN_SECONDS), None
+            fault = past_deadline(seen.view, body, spec.deadline_seconds, seen.now)
+            if fault.hard:
+                return Decision(ending=Ending(Stat.FAILURE, reason=fault.reason, message=fault.message)), None
+            return Decision(fault=fault, recheck_seconds=TRY_AGAIN_SECONDS), None
         self.mirror.put_job(body)
         job = JobView.of(body)
         if job.owner_uid != seen.view.uid:
@@ -310,32 +272,12 @@ class Controller:
             return Decision(recheck_seconds=1), job
         return decision, job
 
-    def _end_row(self, seen: Observation, ending: Ending, memory: TaskMemory) -> None:
-        if memory.connection is None or memory.schema is None:
-            return
-        message = ending.message or ""
-        if trouble := self._store.trouble(memory.connection):
-            memory.row = memory.row.after_trouble(trouble, self._now())
-        elif self._wait_for(
-            self._store.end_task(memory.connection, memory.schema, memory.task_id, ending.stat, message), memory
-        ):
-            return
-        pending = PendingEnd(
-            seen.view.name, memory.task_id, memory.connection, memory.schema, ending.stat, message, self._now()
-        )
-        self.rows.end_later(pending, memory)
-
     def _forget(self, key: str, memory: TaskMemory) -> None:
         """The LabelTask is gone, and Job and pods with it; the row has to say so."""
         with self._lock:
             self._memories.pop(key, None)
         self._leave(key)
-        if memory.connection is None or memory.schema is None or memory.row.final:
-            return
-        message = "the LabelTask was deleted"
-        pending = PendingEnd(key, memory.task_id, memory.connection, memory.schema, Stat.BREAK, message, self._now())
-        self.rows.end_later(pending, None)
-        self.rows.end_pending()
+        self._task_rows.end_deleted(key, memory)
 
     def _leave_if_idle(self, key: str, phase: JobPhase) -> None:
         """A task that has ended keeps its place until its last pod is gone: only so is the limit never exceeded."""
@@ -382,17 +324,3 @@ class Controller:
                 self._memories.pop(seen.view.name, None)
             # One look more, without memory: a Job may have to go, a time to live may run.
             self._enqueue(seen.view.name)
-
-
-def _picked(rows: "Future[dict[str, StoredProgress]]", task_id: str) -> "Future[StoredProgress | None]":
-    picked: Future[StoredProgress | None] = Future()
-
-    def pass_on(done: "Future[dict[str, StoredProgress]]") -> None:
-        error = done.exception()
-        if error is not None:
-            picked.set_exception(error)
-        else:
-            picked.set_result(done.result().get(task_id))
-
-    rows.add_done_callback(pass_on)
-    return picked

@@ -21,6 +21,7 @@ from labeltask_operator.dump_resolve import DumpResolution, resolve_dump
 from labeltask_operator.dump_status_fields import build_dump_status
 from labeltask_operator.dump_view import DumpView
 from labeltask_operator.job_calls import TRY_AGAIN_SECONDS, create_job, find_warnings
+from labeltask_operator.job_guards import past_deadline
 from labeltask_operator.job_outcome import Fault, JobPhase, job_phase
 from labeltask_operator.metrics import Metrics
 from labeltask_operator.mirror import DumpMirror
@@ -138,7 +139,8 @@ class DumpController:
             raise AssertionError("only a resolved dump gets a Job")
         body = create_job(self._cluster, build_dump_job(seen.view, spec, seen.resolution, self._settings))
         if isinstance(body, Fault):
-            return fail(body) if body.hard else DumpDecision(fault=body, recheck_seconds=TRY_AGAIN_SECONDS), None
+            fault = past_deadline(seen.view, body, spec.deadline_seconds, seen.now)
+            return fail(fault) if fault.hard else DumpDecision(fault=fault, recheck_seconds=TRY_AGAIN_SECONDS), None
         self.mirror.put_job(body)
         return DumpDecision(recheck_seconds=1), JobView.of(body)
 

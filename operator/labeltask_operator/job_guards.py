@@ -27,7 +27,7 @@ def conflict(job: JobView | None) -> Fault | None:
     if job is not None and job.deleting:
         return None
     name = "" if job is None else job.name
-    message = f"a Job {name} exists that does not belong to this task; delete it, then create the task again"
+    message = f"a Job {name} exists that belongs to somebody else; delete it, then create this object again"
     return Fault(Reason.JOB_CONFLICT, message)
 
 
@@ -59,6 +59,14 @@ def with_last_stall(fault: Fault, view: ObjectView) -> Fault:
     if fault.reason is not Reason.DEADLINE_EXCEEDED or stalled is None:
         return fault
     return Fault(fault.reason, f"{fault.message}; it was held by {stalled['reason']}: {stalled['message']}")
+
+
+def past_deadline(view: ObjectView, fault: Fault, deadline_seconds: int, now: datetime) -> Fault:
+    """Return the fault that ends an object whose Job is refused for as long as it might have run; else ``fault``."""
+    if fault.hard or _stalled_for(view, fault, now) < deadline_seconds:
+        return fault
+    message = f"no Job could be created within deadlineSeconds ({deadline_seconds}); it was held by {fault.reason}"
+    return Fault(Reason.DEADLINE_EXCEEDED, f"{message}: {fault.message}")
 
 
 def seconds_to_live(view: ObjectView, ttl_seconds: int | None, now: datetime) -> float | None:

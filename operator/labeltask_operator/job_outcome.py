@@ -69,7 +69,7 @@ def explain_failure(job: JobView, pods: Sequence[PodView]) -> Fault:
     reason = str(condition.get("reason", ""))
     if reason == "DeadlineExceeded":
         seconds = job.body["spec"].get("activeDeadlineSeconds")
-        return Fault(Reason.DEADLINE_EXCEEDED, f"the task ran longer than its deadlineSeconds ({seconds})")
+        return Fault(Reason.DEADLINE_EXCEEDED, f"it ran longer than its deadlineSeconds ({seconds})")
     ended = _by_end(pods)
     if reason == "PodFailurePolicy":
         ended = [pod for pod in ended if pod.terminated.get("exitCode") in PERMANENT_EXIT_CODES] or ended
@@ -131,8 +131,8 @@ def read_termination_message(text: str) -> Fault | None:
 def _out_of_memory(job: JobView) -> Fault:
     limit = job.memory_limit or "of the node"
     message = (
-        f"OOMKilled: the worker exceeded its memory limit {limit}; raise spec.resources.limits.memory of the task "
-        "(or the deployment's worker.resources.limits.memory), or lower batchRows"
+        f"OOMKilled: the worker exceeded its memory limit {limit}; raise spec.resources.limits.memory (or the "
+        "deployment's worker.resources.limits.memory); a task can lower batchRows too"
     )
     return Fault(Reason.OUT_OF_MEMORY, message)
 

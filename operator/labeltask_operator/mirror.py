@@ -8,25 +8,16 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, TypeVar
 
 from labeltask_contract.names import LABEL_DUMP, LABEL_TASK, ResourceKind, dump_job_name, job_name
 from labeltask_operator.dump_view import DumpView
-from labeltask_operator.views import JobView, Manifest, ObjectView, PodView, TaskView
+from labeltask_operator.views import JobView, ObjectView, PodView, TaskView, View
 
 _REMEMBERED_DELETIONS = 20_000
 
 
-class Named(Protocol):
-    """What every view has."""
-
-    @property
-    def body(self) -> Manifest: ...
-    @property
-    def name(self) -> str: ...
-
-
-View = TypeVar("View", bound=Named)
+Held = TypeVar("Held", bound=View)
 Owner = TypeVar("Owner", bound=ObjectView)
 
 
@@ -157,7 +148,7 @@ class ObjectMirror(Generic[Owner]):
     def _resync(
         self,
         fetch: Callable[[], Iterable[Mapping[str, Any]]],
-        held: Callable[[], list[View]],
+        held: Callable[[], list[Held]],
         put: Callable[[Mapping[str, Any]], str | None],
         remove: Callable[[Mapping[str, Any]], str | None],
     ) -> set[str]:
@@ -181,7 +172,7 @@ class ObjectMirror(Generic[Owner]):
                 changed.add(remove(view.body))
         return {key for key in changed if key is not None}
 
-    def _is_news(self, known: View | None, view: View) -> bool:
+    def _is_news(self, known: Held | None, view: Held) -> bool:
         uid = str(view.body["metadata"]["uid"])
         if uid in self._deleted:
             return False
@@ -189,7 +180,7 @@ class ObjectMirror(Generic[Owner]):
             return True
         return _version(view.body) >= _version(known.body)
 
-    def _forget(self, held: dict[str, View], name: str, uid: str) -> None:
+    def _forget(self, held: dict[str, Held], name: str, uid: str) -> None:
         self._unheard.pop(uid, None)
         self._heard.pop(uid, None)
         self._deleted[uid] = None

@@ -44,9 +44,7 @@ def _connection_source(chosen: ConnectionSource | None, settings: Settings) -> F
         return FileSource("Secret", chosen.secret_key_ref.name, chosen.secret_key_ref.key)
     site = settings.default_connection if chosen is None else chosen.site
     if site is None:
-        message = (
-            "the task names no connection and the deployment has no default one; set connectionFrom to a Secret's key"
-        )
+        message = "no connection is named and the deployment has no default one; set connectionFrom to a Secret's key"
         raise Unresolved(Reason.SPEC_INVALID, message)
     if site not in settings.connections:
         known = ", ".join(sorted(settings.connections)) or "none"
@@ -92,7 +90,7 @@ def read_file(source: FileSource, cluster: Cluster) -> bytes:
     """
     found = cluster.read_secret(source.name) if source.kind == "Secret" else cluster.read_config_map(source.name)
     if found is None:
-        message = f'{source.kind} "{source.name}" does not exist in the task\'s namespace; create it'
+        message = f'{source.kind} "{source.name}" does not exist in this namespace; create it'
         raise Unresolved(Reason.SECRET_MISSING, f'{message} with key "{source.key}"', waits=True)
     if source.key not in found:
         held = ", ".join(sorted(found)) or "none"

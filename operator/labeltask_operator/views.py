@@ -21,8 +21,8 @@ Manifest = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class ObjectView:
-    """A custom resource that becomes one Job: what both kinds have in common."""
+class View:
+    """One object of the API server: what all of them have in common."""
 
     body: Manifest
 
@@ -37,19 +37,24 @@ class ObjectView:
         return str(self.body["metadata"]["uid"])
 
     @property
-    def generation(self) -> int:
-        """Counts changes of the spec."""
-        return int(self.body["metadata"].get("generation", 1))
-
-    @property
     def created(self) -> datetime:
         """When the object was created."""
         return parse_moment(self.body["metadata"].get("creationTimestamp")) or datetime.fromtimestamp(0, UTC)
 
     @property
     def deleting(self) -> bool:
-        """Whether the object only waits for what it owns to vanish."""
+        """Whether somebody deleted the object, and it only waits for what has to go before it."""
         return self.body["metadata"].get("deletionTimestamp") is not None
+
+
+@dataclass(frozen=True)
+class ObjectView(View):
+    """A custom resource that becomes one Job: what both kinds have in common."""
+
+    @property
+    def generation(self) -> int:
+        """Counts changes of the spec."""
+        return int(self.body["metadata"].get("generation", 1))
 
     @property
     def task_id(self) -> str:
@@ -114,10 +119,8 @@ class TaskView(ObjectView):
 
 
 @dataclass(frozen=True)
-class JobView:
+class JobView(View):
     """One Job."""
-
-    body: Manifest
 
     @classmethod
     def of(cls, body: Mapping[str, Any]) -> "JobView":
@@ -127,35 +130,15 @@ class JobView:
         )
 
     @property
-    def name(self) -> str:
-        """Name of the Job."""
-        return str(self.body["metadata"]["name"])
-
-    @property
-    def uid(self) -> str:
-        """Uid of the Job."""
-        return str(self.body["metadata"]["uid"])
-
-    @property
     def owner_uid(self) -> str | None:
         """Uid of the controlling owner."""
         owners = self.body["metadata"].get("ownerReferences") or []
         return next((str(owner["uid"]) for owner in owners if owner.get("controller")), None)
 
     @property
-    def deleting(self) -> bool:
-        """Whether the Job only waits for its pods to vanish."""
-        return self.body["metadata"].get("deletionTimestamp") is not None
-
-    @property
     def suspended(self) -> bool:
         """Whether the Job shall run no pod."""
         return self.body["spec"].get("suspend") is True
-
-    @property
-    def created(self) -> datetime:
-        """When the Job was created."""
-        return parse_moment(self.body["metadata"].get("creationTimestamp")) or datetime.fromtimestamp(0, UTC)
 
     @property
     def started(self) -> datetime:
@@ -206,35 +189,13 @@ class JobView:
 
 
 @dataclass(frozen=True)
-class PodView:
+class PodView(View):
     """One worker pod."""
-
-    body: Manifest
 
     @classmethod
     def of(cls, body: Mapping[str, Any]) -> "PodView":
         """Take over what is needed from a pod's manifest."""
         return cls({"metadata": slim_metadata(body), "status": body.get("status") or {}})
-
-    @property
-    def name(self) -> str:
-        """Name of the pod."""
-        return str(self.body["metadata"]["name"])
-
-    @property
-    def uid(self) -> str:
-        """Uid of the pod."""
-        return str(self.body["metadata"]["uid"])
-
-    @property
-    def created(self) -> datetime:
-        """When the pod was created."""
-        return parse_moment(self.body["metadata"].get("creationTimestamp")) or datetime.fromtimestamp(0, UTC)
-
-    @property
-    def deleting(self) -> bool:
-        """Whether somebody deleted the pod."""
-        return self.body["metadata"].get("deletionTimestamp") is not None
 
     @property
     def phase(self) -> str:

@@ -25,6 +25,7 @@ SETTINGS = (
     f'connections={{"main": {{"existingSecret": "{DEFAULT_CONNECTION}"}}}}',
     'defaultConnection="main"',
     'historySchemas=["audience_result"]',
+    'queues={"held": 0}',
 )
 
 
@@ -36,7 +37,7 @@ def posts() -> list[Post]:
 @pytest.fixture(scope="session")
 def installation(posts: list[Post]) -> Iterator[Installation]:
     images = ensure_cluster_with_images()
-    kubectl("delete", "namespace", NAMESPACE, "--ignore-not-found", "--timeout", "120s", timeout_seconds=150)
+    kubectl("delete", "namespace", NAMESPACE, "--ignore-not-found", "--timeout", "180s", timeout_seconds=200)
     database = ClusterDatabase(
         namespace=NAMESPACE,
         port=TEST_DATABASE,
@@ -56,7 +57,8 @@ def installation(posts: list[Post]) -> Iterator[Installation]:
         create_source_table(connection, database.source_schema, SOURCE_TABLE)
         load_posts(connection, database.source_schema, SOURCE_TABLE, posts)
     yield installed
-    kubectl("delete", "namespace", NAMESPACE, "--timeout", "120s", timeout_seconds=150)
+    # A pod whose files are missing ends no sooner than the kubelet's wait for them, two minutes.
+    kubectl("delete", "namespace", NAMESPACE, "--timeout", "180s", timeout_seconds=200)
 
 
 @pytest.fixture(scope="session")

@@ -22,7 +22,7 @@ from labeltask_operator.dump_controller import DumpController
 from labeltask_operator.settings import Settings
 from labeltask_operator.state_store import DatabaseTrouble
 from labeltask_store.state_table import StoredProgress
-from labeltask_testing.builders import NOW, make_progress
+from labeltask_testing.builders import NOW, TASK_ID, make_labeltask, make_pod, make_progress
 
 Manifest = dict[str, Any]
 SITE_CONFIG = b'{"host": "db.example", "port": 3306, "user": "labeller", "password": "hunter2-canary"}'
@@ -266,6 +266,16 @@ class Bench:
     def delete(self, name: str) -> None:
         """Let somebody delete a LabelTask."""
         self.controller.mirror.remove_task(self.cluster.tasks.pop(name))
+
+    def started(self) -> str:
+        """Let there be a task whose worker runs and has read 250 of 1,000 rows; return its name."""
+        name = self.create(make_labeltask().manifest)
+        self.look(name)
+        self.put_pod(make_pod())
+        self.store.rows[TASK_ID] = make_progress(Stat.STARTED, rows=(250, 20, 1000), heartbeat_age=1)
+        self.controller.poll()
+        self.look(name)
+        return name
 
     def look(self, name: str, times: int = 1) -> float | None:
         """Reconcile, as often as told; return the last answer."""

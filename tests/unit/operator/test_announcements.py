@@ -121,7 +121,7 @@ def test_a_task_that_waits_for_its_secret_says_so(bench: Bench) -> None:
     reference = {"secretKeyRef": {"name": "late", "key": "c"}}
     name = bench.create(make_labeltask(created_ago=0).with_spec(connectionFrom=reference).manifest)
     bench.look(name, times=3)
-    missing = 'Secret "late" does not exist in the task\'s namespace; create it with key "c"'
+    missing = 'Secret "late" does not exist in this namespace; create it with key "c"'
     assert told(bench) == [("Warning", "SecretMissing", missing)]
 
 

@@ -48,7 +48,7 @@ def told(reason: Reason, message: str, code: int) -> Any:
 
 
 REMOVED = "Job was removed outside LabelTask; create the dump again to run it anew"
-CONFLICT = f"a Job ld-{DUMP_ID} exists that does not belong to this task; delete it, then create the task again"
+CONFLICT = f"a Job ld-{DUMP_ID} exists that belongs to somebody else; delete it, then create this object again"
 IMAGE = "the node can't get the worker image registry/worker:1: ErrImagePull: no such"
 
 CASES: dict[str, tuple[Any, Any, Any, list[Any], DumpDecision]] = {
@@ -101,7 +101,7 @@ CASES: dict[str, tuple[Any, Any, Any, list[Any], DumpDecision]] = {
     ),
     "a deadline": (
         STARTED, None, JOB.finished("Failed", "DeadlineExceeded"), [],
-        failed(Reason.DEADLINE_EXCEEDED, "the task ran longer than its deadlineSeconds (60)"),
+        failed(Reason.DEADLINE_EXCEEDED, "it ran longer than its deadlineSeconds (60)"),
     ),
     "an image that can not be had is waited for": (
         STARTED, None, JOB, [waiting_pod("ErrImagePull", "no such")],

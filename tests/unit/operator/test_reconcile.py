@@ -324,9 +324,7 @@ def test_a_deadline_names_what_held_the_task() -> None:
     case = Case({}, task=stalled(TASK, "Unschedulable", 50), job=TOO_LATE)
     ending = decide(observed(case), make_settings()).ending
     assert ending is not None
-    assert ending.message == (
-        "the task ran longer than its deadlineSeconds (60); it was held by Unschedulable: told before"
-    )
+    assert ending.message == ("it ran longer than its deadlineSeconds (60); it was held by Unschedulable: told before")
 
 
 def observed(case: Case) -> Observation:
