@@ -2,7 +2,7 @@
 
     python manifests/generate.py
 
-Input: labeltask_contract, charts/labeltask. Output: manifests/crd.yaml (both kinds), charts/labeltask/crds/,
+Input: labeltask_contract, charts/labeltask. Output: manifests/crd.yaml (both kinds), charts/labeltask/files/crds/,
 manifests/install.yaml. The last one needs helm: $LABELTASK_HELM, or on PATH.
 """
 
@@ -19,10 +19,11 @@ from labeltask_contract.dump_crd import build_dump_crd
 
 ROOT = Path(__file__).parents[1]
 CHART = ROOT / "charts" / "labeltask"
+CHART_CRDS = CHART / "files" / "crds"
 CRD_FILES = {
     ROOT / "manifests" / "crd.yaml": (build_crd, build_dump_crd),
-    CHART / "crds" / "labeltasks.yaml": (build_crd,),
-    CHART / "crds" / "labeldumps.yaml": (build_dump_crd,),
+    CHART_CRDS / "labeltasks.yaml": (build_crd,),
+    CHART_CRDS / "labeldumps.yaml": (build_dump_crd,),
 }
 INSTALL_FILE = ROOT / "manifests" / "install.yaml"
 NAMESPACE = "labeltask"
@@ -43,8 +44,11 @@ metadata:
 
 
 def crd_text(file: Path) -> str:
-    """Return the CRDs of one file as YAML."""
+    """Return the CRDs of one file as YAML; in the chart with the word that ``helm uninstall`` keeps them."""
     crds = [build() for build in CRD_FILES[file]]
+    if file.is_relative_to(CHART):
+        for crd in crds:
+            crd["metadata"]["annotations"] = {"helm.sh/resource-policy": "keep"}
     return _CRD_HEAD + yaml.safe_dump_all(crds, sort_keys=False, allow_unicode=True, width=120)
 
 
@@ -57,7 +61,7 @@ def install_text(helm: str) -> str:
     """Return the rendered chart as YAML."""
     command = [
         *(helm, "template", "labeltask", str(CHART)),
-        *("--namespace", NAMESPACE, "--skip-crds", "--kube-version", KUBE_VERSION),
+        *("--namespace", NAMESPACE, "--set", "crds.install=false", "--kube-version", KUBE_VERSION),
     ]
     rendered = subprocess.run(command, check=True, capture_output=True, text=True, timeout=60).stdout
     return _INSTALL_HEAD + rendered

@@ -78,13 +78,13 @@ def helm_install(release: str, namespace: str, values: Mapping[str, Any], settin
 
     :raises CommandError: with the state of the pods and the end of their logs.
     """
-    # helm never touches a CRD that exists already, so a changed one is brought in first.
+    # One cluster holds several releases here, and only one may own the CRDs: none does.
     kubectl("apply", "--server-side", "--force-conflicts", "--filename", str(ROOT / "manifests" / "crd.yaml"))
     if release in run("helm", "list", "--namespace", namespace, "--pending", "--short").split():
         # Left by an installation that was cut off; helm would refuse to go on.
         run("helm", "uninstall", release, "--namespace", namespace)
     chart = ("helm", "upgrade", "--install", release, str(ROOT / "charts" / "labeltask"), "--namespace", namespace)
-    more = [argument for setting in settings for argument in ("--set-json", setting)]
+    more = [argument for setting in ("crds.install=false", *settings) for argument in ("--set-json", setting)]
     waiting = ("--wait", "--timeout", "3m")
     try:
         run(*chart, "--values", "-", *more, *waiting, stdin=json.dumps(values), timeout_seconds=240)
