@@ -30,6 +30,8 @@ DUMP_ID_LABEL = f"{GROUP}/dump-id"
 LABEL_TASK = ResourceKind(KIND, PLURAL, SINGULAR, SHORT_NAME, TASK_ID_LABEL)
 LABEL_DUMP = ResourceKind("LabelDump", "labeldumps", "labeldump", "ld", DUMP_ID_LABEL)
 
+DATABASE_ANNOTATION = f"{GROUP}/database"
+"""On a Job: ``host:port`` of the database that its workers use."""
 QUEUE_LABEL = f"{GROUP}/queue"
 COMPONENT_LABEL = "app.kubernetes.io/component"
 MANAGED_BY_LABEL = "app.kubernetes.io/managed-by"

@@ -61,6 +61,9 @@ class Cluster(Protocol):
     def suspend_job(self, name: str, suspend: bool) -> Manifest | None:
         """Stop a Job's pods, or let it start pods again; None where it is gone."""
 
+    def resize_job(self, name: str, workers: int) -> Manifest | None:
+        """Let a Job have another number of workers; None where it is gone."""
+
     def delete_job(self, name: str, uid: str) -> None:
         """See to it that this Job goes, after its pods: they get their grace time."""
 
@@ -124,6 +127,11 @@ class KubernetesCluster:
 
     def suspend_job(self, name: str, suspend: bool) -> Manifest | None:
         return self._patch(_join(self._jobs, name), {"spec": {"suspend": suspend}})
+
+    def resize_job(self, name: str, workers: int) -> Manifest | None:
+        # Of an Indexed Job both change together or not at all:
+        # https://kubernetes.io/docs/concepts/workloads/controllers/job/#elastic-indexed-jobs
+        return self._patch(_join(self._jobs, name), {"spec": {"parallelism": workers, "completions": workers}})
 
     def delete_job(self, name: str, uid: str) -> None:
         # Foreground: the Job stays visible until its pods are gone, which is what an abort waits for.

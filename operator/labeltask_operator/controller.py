@@ -28,13 +28,13 @@ from labeltask_operator.resolve import NotResolved, Resolution, resolve_task
 from labeltask_operator.row_follower import RowFollower
 from labeltask_operator.settings import Settings
 from labeltask_operator.state_store import StateStore
-from labeltask_operator.status_fields import build_status, is_heartbeat_only, is_urgent, merge_patch
+from labeltask_operator.status_fields import build_status, least_pause_seconds, merge_patch
+from labeltask_operator.stored_row import StoredRow
 from labeltask_operator.task_memory import TaskMemory
 from labeltask_operator.task_rows import TaskRows
 from labeltask_operator.views import JobView, TaskView
 
 _log = structlog.get_logger(__name__)
-_HEARTBEAT_STATUS_SECONDS = 30
 
 
 def utc_now() -> datetime:
@@ -63,7 +63,7 @@ class Controller:
         self._lock = threading.Lock()
         self._memories: dict[str, TaskMemory] = {}
         self.mirror = Mirror()
-        self.places = QueuePlaces(settings.queue_limit)
+        self.places = QueuePlaces(settings.queue_limit, settings.max_running_per_host)
         self.rows = RowFollower(settings, store, enqueue, now, self._metrics)
         self._task_rows = TaskRows(settings, cluster, store, self.rows, now, self._metrics)
         self.resynced_at: datetime | None = None
@@ -83,7 +83,7 @@ class Controller:
         for view in self.mirror.tasks():
             job = self.mirror.job(view.task_id)
             if job_phase(job, view.uid) is JobPhase.ACTIVE:
-                self.places.hold(view)
+                self.places.hold(view, job.database if job is not None else "")
             elif not (recorded_final(view) or view.deleting or view.suspend):
                 self.places.enter(view)
         for view in self.mirror.tasks():
@@ -138,7 +138,7 @@ class Controller:
     def _reconcile_finished(self, view: TaskView) -> float | None:
         """A finished task needs no memory: thousands of them may lie in the cluster."""
         job = self.mirror.job(view.task_id)
-        seen = Observation(self._now(), view, None, job, (), TaskMemory.of(view).row, Place(None, 0))
+        seen = Observation(self._now(), view, None, job, (), StoredRow(), Place(None, 0))
         decision = decide(seen, self._settings)
         self._do(seen, decision)
         self._leave_if_idle(view.name, seen.phase)
@@ -187,7 +187,7 @@ class Controller:
                 resolution = self._facts_again(view, memory)
                 self._task_rows.find_connection(view, memory)
             self._task_rows.find_row(memory, fresh=phase in (JobPhase.COMPLETE, JobPhase.FAILED, JobPhase.ABSENT))
-        place = self._place(view, phase, resolution, done)
+        place = self._place(view, job, resolution, done)
         # Read last: what the mirror learned during the calls above counts.
         pods = self.mirror.pods(view.task_id)
         warnings = find_warnings(self._cluster, job, phase, pods, self._now(), self._settings.no_pod_seconds)
@@ -224,17 +224,23 @@ class Controller:
             return found if isinstance(found, Resolution) else None
         return memory.resolution
 
-    def _place(self, view: TaskView, phase: JobPhase, resolution: Resolution | NotResolved | None, done: bool) -> Place:
+    def _place(
+        self, view: TaskView, job: JobView | None, resolution: Resolution | NotResolved | None, done: bool
+    ) -> Place:
+        phase = job_phase(job, view.uid)
         limit = self._settings.queue_limit(view.queue)
-        if done:
+        if done or view.abort:
             return Place(None, limit)
-        if phase in (JobPhase.ACTIVE, JobPhase.DELETING) or view.abort:
-            return Place(None, limit) if view.abort else self.places.hold(view)
+        host = "" if job is None else job.database
+        if phase in (JobPhase.ACTIVE, JobPhase.DELETING):
+            return self.places.hold(view, host)
+        if isinstance(resolution, Resolution):
+            host = resolution.connection.address.lower()
         wants = phase is JobPhase.SUSPENDED or isinstance(resolution, Resolution)
         if view.suspend or not wants:
             self._leave(view.name)
             return Place(None, limit)
-        return self.places.claim(view)
+        return self.places.claim(view, host)
 
     # -- act -----------------------------------------------------------------------------------------------------
 
@@ -250,6 +256,10 @@ class Controller:
             self._cluster.delete_job(job.name, job.uid)
         elif job is not None and decision.step in (Step.SUSPEND_JOB, Step.RESUME_JOB):
             changed = self._cluster.suspend_job(job.name, decision.step is Step.SUSPEND_JOB)
+            if changed is not None:
+                self.mirror.put_job(changed)
+        elif job is not None and seen.view.spec is not None and decision.step is Step.RESIZE_JOB:
+            changed = self._cluster.resize_job(job.name, seen.view.spec.parallelism)
             if changed is not None:
                 self.mirror.put_job(changed)
         return decision, job
@@ -296,8 +306,8 @@ class Controller:
         patch = merge_patch(seen.view.status, status)
         if not patch:
             return None
-        if not is_urgent(patch) and memory.status_written_at is not None:
-            least = _HEARTBEAT_STATUS_SECONDS if is_heartbeat_only(patch) else self._settings.status_seconds
+        if memory.status_written_at is not None:
+            least = least_pause_seconds(patch, self._settings.status_seconds)
             left = least - (seen.now - memory.status_written_at).total_seconds()
             if left > 0:
                 return left

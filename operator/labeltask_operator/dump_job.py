@@ -36,6 +36,7 @@ def build_dump_job(view: DumpView, spec: LabelDumpSpec, resolution: DumpResoluti
     plan = JobPlan(
         name=dump_job_name(view.task_id),
         labels=worker_labels(LABEL_DUMP, view),
+        database=resolution.database,
         owner=owner_reference(LABEL_DUMP, view),
         pods=1,
         command="dump-result",

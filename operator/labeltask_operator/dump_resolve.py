@@ -16,6 +16,8 @@ class DumpResolution:
     """All that a dump refers to was found and is right."""
 
     connection_source: FileSource
+    database: str
+    """``host:port``"""
     document: DumpDocument
 
 
@@ -23,10 +25,10 @@ def resolve_dump(view: DumpView, cluster: Cluster, settings: Settings) -> DumpRe
     """Read and check everything that the LabelDump refers to."""
     try:
         spec = _check_spec(view, settings)
-        source, _ = find_connection(spec.connection_from, cluster, settings)
+        source, connection = find_connection(spec.connection_from, cluster, settings)
     except Unresolved as found:
         return found.outcome
-    return DumpResolution(source, _build_document(view.task_id, spec, settings))
+    return DumpResolution(source, connection.address.lower(), _build_document(view.task_id, spec, settings))
 
 
 def _check_spec(view: DumpView, settings: Settings) -> LabelDumpSpec:

@@ -44,6 +44,9 @@ def configure_kopf(settings: kopf.OperatorSettings) -> None:
     settings.networking.request_timeout = 30
     settings.networking.connect_timeout = 5
     settings.watching.connect_timeout = 5
+    # Beside many objects the start's list makes a worker each, which holds the whole object until it has been idle so
+    # long.
+    settings.queueing.idle_timeout = 0.5
     settings.watching.server_timeout = 300
     # The API server sends a bookmark each minute: a stream silent for longer is dead and is opened again.
     # https://kubernetes.io/docs/reference/using-api/api-concepts/#watch-bookmarks

@@ -51,6 +51,7 @@ def build_job(view: TaskView, spec: LabelTaskSpec, resolution: Resolution, setti
     plan = JobPlan(
         name=job_name(view.task_id),
         labels=worker_labels(LABEL_TASK, view) | {QUEUE_LABEL: view.queue},
+        database=resolution.connection.address.lower(),
         owner=owner_reference(LABEL_TASK, view),
         pods=spec.parallelism,
         command="run",

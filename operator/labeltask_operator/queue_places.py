@@ -1,12 +1,14 @@
-"""Who may run: so many tasks of a queue at once, first come, first served (by creation). In memory, rebuilt at start.
+"""Who may run: so many tasks of a queue and of a database host at once, first come, first served (by creation).
 
-Input: tasks that want to run, tasks that run, tasks that are done. Output: a place, or a position in the queue.
+Input: tasks that want to run, tasks that run, tasks that are done. Output: a place, or a position in the queue. In
+memory, rebuilt at start. A task that its host keeps waiting holds up none behind it that goes to another host.
 """
 
 import bisect
 import threading
+from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 
 from labeltask_operator.reconcile import Place
@@ -15,80 +17,140 @@ from labeltask_operator.views import TaskView
 _TOLD = 5
 """How many of those that wait are told at once that they moved up; the others learn it at the next resync."""
 
-Ticket = tuple[datetime, str]
 
-
-@dataclass
-class _Queue:
-    holders: set[str] = field(default_factory=set)
-    waiting: list[Ticket] = field(default_factory=list)
+@dataclass(frozen=True, order=True)
+class _Ticket:
+    created: datetime
+    name: str
+    queue: str
+    host: str
+    """Empty while it is not known, and where hosts have no limit."""
 
 
 class QueuePlaces:
-    """All queues of the namespace; every method may be called from any thread."""
+    """All queues of the namespace; every method may be called from any thread.
 
-    def __init__(self, limit_of: Callable[[str], int]) -> None:
+    Places are dealt in one pass over those that wait, from the oldest: a place that is free and due to a task which has
+    not asked for it yet is kept for it. The pass is made anew when somebody leaves; who comes last is only added to it.
+    A host counts from the moment it is known, which for a waiting task is its first look after a start.
+    """
+
+    def __init__(self, limit_of: Callable[[str], int], host_limit: int | None = None) -> None:
         self._limit_of = limit_of
+        self._host_limit = host_limit
         self._lock = threading.Lock()
-        self._queues: dict[str, _Queue] = {}
-        self._tickets: dict[str, tuple[str, Ticket]] = {}
+        self._tickets: dict[str, _Ticket] = {}
+        self._queues: set[str] = set()
+        self._holders: set[str] = set()
+        self._held = Counter[tuple[str, str]]()
+        """Places taken, by ("queue" or "host", name)."""
+        self._waiting: list[_Ticket] = []
+        self._dealt: dict[str, Place] | None = None
+        self._due = Counter[tuple[str, str]]()
+        self._line = Counter[str]()
 
     def enter(self, view: TaskView) -> None:
         """Let a task stand in its queue, without giving it a place yet."""
         with self._lock:
-            self._enter(view)
+            self._enter(view, "")
 
-    def hold(self, view: TaskView) -> Place:
-        """Note that a task runs, whatever the limit says: its Job exists."""
+    def hold(self, view: TaskView, host: str = "") -> Place:
+        """Note that a task runs, whatever the limits say: its Job exists."""
         with self._lock:
-            queue, ticket = self._enter(view)
-            self._take(queue, ticket)
+            self._take(self._enter(view, host))
             return Place(None, self._limit_of(view.queue))
 
-    def claim(self, view: TaskView) -> Place:
+    def claim(self, view: TaskView, host: str = "") -> Place:
         """Give a task a place to run if it is its turn, else tell its position."""
         with self._lock:
-            queue, ticket = self._enter(view)
-            limit = self._limit_of(view.queue)
-            if view.name in queue.holders:
-                return Place(None, limit)
-            index = bisect.bisect_left(queue.waiting, ticket)
-            free = max(0, limit - len(queue.holders))
-            if index < free:
-                self._take(queue, ticket)
-                return Place(None, limit)
-            return Place(index + 1 - free, limit)
+            ticket = self._enter(view, host)
+            if view.name in self._holders:
+                return Place(None, self._limit_of(ticket.queue))
+            place = self._deal()[view.name]
+            if place.position is None:
+                self._take(ticket)
+            return place
 
     def leave(self, name: str) -> list[str]:
         """Let a task go that is done, gone or not ready; return those who should look again."""
         with self._lock:
-            if name not in self._tickets:
+            ticket = self._tickets.get(name)
+            if ticket is None:
                 return []
-            queue_name, ticket = self._tickets.pop(name)
-            queue = self._queues[queue_name]
-            queue.holders.discard(name)
-            index = bisect.bisect_left(queue.waiting, ticket)
-            if index < len(queue.waiting) and queue.waiting[index] == ticket:
-                del queue.waiting[index]
-            free = max(0, self._limit_of(queue_name) - len(queue.holders))
-            return [waiting for _, waiting in queue.waiting[: free + _TOLD]]
+            self._drop(ticket)
+            dealt = self._deal()
+            due = [other.name for other in self._waiting if dealt[other.name].position is None]
+            moved = (other.name for other in self._waiting if 0 < (dealt[other.name].position or 0) <= _TOLD)
+            return due + [other for other in moved if self._tickets[other].queue == ticket.queue]
 
     def lengths(self) -> dict[str, tuple[int, int]]:
-        """Return how many tasks run and wait, by queue."""
+        """Return how many tasks run and wait, by queue; queues that are empty by now stay in it."""
         with self._lock:
-            return {name: (len(queue.holders), len(queue.waiting)) for name, queue in self._queues.items()}
+            waiting = Counter(ticket.queue for ticket in self._waiting)
+            return {queue: (self._held["queue", queue], waiting[queue]) for queue in self._queues}
 
-    def _enter(self, view: TaskView) -> tuple[_Queue, Ticket]:
-        if view.name not in self._tickets:
-            ticket = (view.created, view.name)
-            queue = self._queues.setdefault(view.queue, _Queue())
-            bisect.insort(queue.waiting, ticket)
-            self._tickets[view.name] = (view.queue, ticket)
-        queue_name, ticket = self._tickets[view.name]
-        return self._queues[queue_name], ticket
+    def _enter(self, view: TaskView, host: str) -> _Ticket:
+        host = "" if self._host_limit is None else host
+        known = self._tickets.get(view.name)
+        if known is not None and host in ("", known.host):
+            return known
+        ticket = _Ticket(view.created, view.name, view.queue, host)
+        holds = view.name in self._holders
+        if known is not None:
+            self._drop(known)
+        self._tickets[view.name] = ticket
+        self._queues.add(ticket.queue)
+        last = not self._waiting or self._waiting[-1] < ticket
+        bisect.insort(self._waiting, ticket)
+        if holds:
+            self._take(ticket)
+        elif last and self._dealt is not None:
+            self._dealt[ticket.name] = self._seat(ticket)
+        else:
+            self._dealt = None
+        return ticket
 
-    @staticmethod
-    def _take(queue: _Queue, ticket: Ticket) -> None:
-        if ticket[1] not in queue.holders:
-            queue.holders.add(ticket[1])
-            queue.waiting.remove(ticket)
+    def _take(self, ticket: _Ticket) -> None:
+        if ticket.name in self._holders:
+            return
+        self._holders.add(ticket.name)
+        self._held.update(_bounds(ticket))
+        del self._waiting[bisect.bisect_left(self._waiting, ticket)]
+        # A task that takes the place it was dealt changes nothing for the others.
+        place = None if self._dealt is None else self._dealt.pop(ticket.name, None)
+        if place is None or place.position is not None:
+            self._dealt = None
+
+    def _drop(self, ticket: _Ticket) -> None:
+        del self._tickets[ticket.name]
+        if ticket.name in self._holders:
+            self._holders.discard(ticket.name)
+            self._held.subtract(_bounds(ticket))
+        else:
+            del self._waiting[bisect.bisect_left(self._waiting, ticket)]
+        self._dealt = None
+
+    def _deal(self) -> dict[str, Place]:
+        if self._dealt is None:
+            self._due = Counter(self._held)
+            self._line = Counter()
+            self._dealt = {ticket.name: self._seat(ticket) for ticket in self._waiting}
+        return self._dealt
+
+    def _seat(self, ticket: _Ticket) -> Place:
+        """Deal one task its place, all before it having theirs."""
+        limit = self._limit_of(ticket.queue)
+        queue_full = self._due["queue", ticket.queue] >= limit
+        host_limit = self._host_limit if ticket.host else None
+        host_full = host_limit is not None and self._due["host", ticket.host] >= host_limit
+        if not queue_full and not host_full:
+            self._due.update(_bounds(ticket))
+            return Place(None, limit)
+        self._line[ticket.queue] += 1
+        position = self._line[ticket.queue]
+        return Place(position, limit) if queue_full or host_limit is None else Place(position, host_limit, ticket.host)
+
+
+def _bounds(ticket: _Ticket) -> list[tuple[str, str]]:
+    host = [("host", ticket.host)] if ticket.host else []
+    return [("queue", ticket.queue), *host]

@@ -36,6 +36,7 @@ class Step(StrEnum):
     DELETE_JOB = "delete the Job"
     SUSPEND_JOB = "suspend the Job"
     RESUME_JOB = "resume the Job"
+    RESIZE_JOB = "change the Job's number of workers"
     DELETE_TASK = "delete the task"
 
 
@@ -45,6 +46,13 @@ class Place:
 
     position: int | None
     limit: int
+    host: str = ""
+    """The database (``host:port``) that already serves ``limit`` tasks; empty where the queue is what is full."""
+
+    @property
+    def waits_for(self) -> ConditionReason:
+        """What has no place left."""
+        return ConditionReason.HOST_FULL if self.host else ConditionReason.QUEUE_FULL
 
 
 @dataclass(frozen=True)
@@ -99,7 +107,7 @@ class Decision:
     """The same, for workers that run and do not write."""
     not_accepted: NotResolved | None = None
     waiting: ConditionReason | None = None
-    """Why no Job runs though nothing is wrong: Suspended or QueueFull."""
+    """Why no Job runs though nothing is wrong: Suspended, QueueFull or HostFull."""
     recheck_seconds: float | None = None
     """When to look again although nothing happens."""
     settled: bool = False
@@ -171,7 +179,7 @@ def _tidy_up(seen: Observation) -> Decision:
     stopped = seen.view.recorded_stat in (Stat.FAILURE, Stat.BREAK)
     if stopped and seen.phase in (JobPhase.ACTIVE, JobPhase.SUSPENDED):
         return Decision(step=Step.DELETE_JOB, settled=True)
-    spec = seen.view.spec
+    spec = seen.view.spec if seen.view.may_expire else None
     ttl = None if spec is None else spec.ttl_seconds_after_finished
     seconds = None if ttl is None else (ttl.failed if stopped else ttl.succeeded)
     left = seconds_to_live(seen.view, seconds, seen.now)
@@ -204,7 +212,7 @@ def _without_job(seen: Observation, settings: Settings) -> Decision:
     if view.suspend:
         return Decision(waiting=ConditionReason.SUSPENDED)
     if seen.place.position is not None:
-        return Decision(waiting=ConditionReason.QUEUE_FULL, recheck_seconds=settings.resync_seconds)
+        return Decision(waiting=seen.place.waits_for, recheck_seconds=settings.resync_seconds)
     return Decision(step=Step.CREATE_JOB)
 
 
@@ -236,14 +244,17 @@ def _with_job(seen: Observation, settings: Settings) -> Decision:
     killed = find_out_of_memory(job, seen.pods)
     if killed is not None:
         return _fail(killed)
-    # 7d. Pause and go on.
+    # 7d. Another number of workers is wished.
+    if seen.view.spec is not None and job.parallelism != seen.view.spec.parallelism:
+        return Decision(step=Step.RESIZE_JOB, recheck_seconds=1)
+    # 7e. Pause and go on.
     if seen.view.suspend or job.suspended:
         return _paused(seen, job, settings)
-    # 7e. Kept from starting.
+    # 7f. Kept from starting.
     held = held_from_start(seen.view, job, seen.pods, seen.warnings, seen.now, settings)
     if held is not None:
         return _fail(held.fault) if held.for_good else Decision(fault=held.fault, recheck_seconds=held.recheck_seconds)
-    # 7f. Running.
+    # 7g. Running.
     return Decision(heartbeat_late=_late_heartbeat(seen, settings), recheck_seconds=settings.heartbeat_late_seconds / 4)
 
 
@@ -252,7 +263,7 @@ def _paused(seen: Observation, job: JobView, settings: Settings) -> Decision:
         step = Step.NONE if job.suspended else Step.SUSPEND_JOB
         return Decision(step=step, waiting=ConditionReason.SUSPENDED)
     if seen.place.position is not None:
-        return Decision(waiting=ConditionReason.QUEUE_FULL, recheck_seconds=settings.resync_seconds)
+        return Decision(waiting=seen.place.waits_for, recheck_seconds=settings.resync_seconds)
     return Decision(step=Step.RESUME_JOB)
 
 

@@ -56,6 +56,8 @@ class Settings(BaseSettings):
     """Queue -> tasks that may run at once; 0 holds the queue."""
     default_queue_limit: Annotated[int, Field(ge=0)] = 10
     """For queues that ``queues`` does not name."""
+    max_running_per_host: Annotated[int, Field(ge=1)] | None = None
+    """Tasks that may run at once against one database server (host and port), whatever their queues; None: no limit."""
 
     labelling_rules: LabellingRules = LabellingRules()
     shelf_tables: dict[ShelfName, tuple[Identifier, ...]] = {}

@@ -21,6 +21,9 @@ from labeltask_operator.reconcile import Decision, Ending, Observation, Step
 from labeltask_operator.resolve import Resolution
 from labeltask_operator.views import Manifest
 
+_QUEUED = (ConditionReason.QUEUE_FULL, ConditionReason.HOST_FULL)
+_HEARTBEAT_SECONDS = 30.0
+_SECONDS_A_PLACE = 0.5
 _FIGURES = {"progress", "attempts", "queuePosition", "peakMemoryMiB", "runTimeMinutes", "resultTables"}
 
 
@@ -46,7 +49,7 @@ def build_status(seen: Observation, decision: Decision, rows_per_second: int | N
         pattern=_pattern(before) if resolution is None else resolution.rules.facts,
         job_name=seen.job.name if job_known and seen.job is not None else before.get("jobName"),
         attempts=_attempts(seen),
-        queue_position=seen.place.position if decision.waiting is ConditionReason.QUEUE_FULL else None,
+        queue_position=seen.place.position if decision.waiting in _QUEUED else None,
         peak_memory_mi_b=None if seen.row.progress is None else seen.row.progress.state.peak_memory,
         run_time_minutes=None if seen.row.progress is None else seen.row.progress.state.run_time,
         start_time=_start_time(seen),
@@ -71,14 +74,20 @@ def merge_patch(before: Mapping[str, Any], after: Mapping[str, Any]) -> Manifest
     return patch
 
 
-def is_urgent(patch: Mapping[str, Any]) -> bool:
-    """Tell whether a patch changes more than figures."""
-    return not set(patch) <= _FIGURES
+def least_pause_seconds(patch: Mapping[str, Any], status_seconds: float) -> float:
+    """Return how long after the last write of a status ``patch`` may be written; each write is one of etcd's.
 
-
-def is_heartbeat_only(patch: Mapping[str, Any]) -> bool:
-    """Tell whether a patch says nothing but that a worker still lives."""
-    return set(patch) == {"progress"} and set(patch["progress"] or {}) <= {"lastHeartbeat"}
+    What is more than figures waits for nothing. That a worker lives is worth a write now and then. Places in a queue
+    change for all that wait whenever one of them leaves: far back they are told less often, so that the writes grow
+    with the logarithm of the queue and not with its length.
+    """
+    if not set(patch) <= _FIGURES:
+        return 0
+    if set(patch) == {"queuePosition"}:
+        return max(status_seconds, int(patch["queuePosition"] or 0) * _SECONDS_A_PLACE)
+    if set(patch) == {"progress"} and set(patch["progress"] or {}) <= {"lastHeartbeat"}:
+        return _HEARTBEAT_SECONDS
+    return status_seconds
 
 
 def _stat(seen: Observation, ending: Ending | None) -> Stat:
@@ -213,10 +222,10 @@ def _accepted(seen: Observation, decision: Decision, known: Mapping[str, Any], s
 def _queued(seen: Observation, decision: Decision, state: Any) -> None:
     if decision.ending is not None:
         state(ConditionType.QUEUED, "False", ConditionReason.FINISHED)
-    elif decision.waiting is ConditionReason.QUEUE_FULL:
+    elif decision.waiting in _QUEUED:
         # The position stands in queuePosition: in a message it would make each move a change of conditions.
-        message = f"queue {seen.view.queue} runs {seen.place.limit} tasks at once"
-        state(ConditionType.QUEUED, "True", ConditionReason.QUEUE_FULL, message)
+        who = f"database {seen.place.host} serves" if seen.place.host else f"queue {seen.view.queue} runs"
+        state(ConditionType.QUEUED, "True", decision.waiting, f"{who} {seen.place.limit} tasks at once")
     elif decision.waiting is ConditionReason.SUSPENDED:
         state(ConditionType.QUEUED, "False", ConditionReason.SUSPENDED)
     elif decision.not_accepted is not None:

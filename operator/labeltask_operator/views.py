@@ -11,11 +11,12 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from labeltask_contract.names import WORKER_CONTAINER, task_id_of
+from labeltask_contract.names import DATABASE_ANNOTATION, WORKER_CONTAINER, task_id_of
 from labeltask_contract.pattern import problems_of
 from labeltask_contract.spec import LabelTaskSpec
 from labeltask_contract.stat import Stat
 from labeltask_operator.moments import parse_moment
+from labeltask_operator.packed import Packed
 
 Manifest = dict[str, Any]
 
@@ -80,15 +81,23 @@ class TaskView(ObjectView):
     @classmethod
     def of(cls, body: Mapping[str, Any]) -> "TaskView":
         """Take over what is needed from a LabelTask's manifest."""
-        spec = dict(body.get("spec") or {})
-        spec.pop("pattern", None)
-        return cls({"metadata": slim_metadata(body), "spec": spec, "status": body.get("status") or {}})
+        spec: Mapping[str, Any] = {key: value for key, value in (body.get("spec") or {}).items() if key != "pattern"}
+        status: Mapping[str, Any] = body.get("status") or {}
+        if status.get("completionTime") is not None:
+            # Thousands of finished tasks may lie in the cluster, and hardly anything of them is ever read.
+            spec, status = Packed(spec), Packed(status)
+        return cls({"metadata": slim_metadata(body), "spec": spec, "status": status})
 
     @property
     def recorded_stat(self) -> Stat | None:
         """``status.stat``."""
         found = self.status.get("stat")
         return Stat(found) if found in set(Stat) else None
+
+    @property
+    def may_expire(self) -> bool:
+        """Whether the spec names a time after which the finished task goes."""
+        return "ttlSecondsAfterFinished" in self.body["spec"]
 
     @property
     def queue(self) -> str:
@@ -113,7 +122,7 @@ class TaskView(ObjectView):
     @cached_property
     def _parsed(self) -> tuple[LabelTaskSpec | None, str]:
         try:
-            return LabelTaskSpec.model_validate(self.body["spec"]), ""
+            return LabelTaskSpec.model_validate(dict(self.body["spec"])), ""
         except ValidationError as error:
             return None, "; ".join(str(problem) for problem in problems_of(error, ("spec",)))
 
@@ -125,15 +134,26 @@ class JobView(View):
     @classmethod
     def of(cls, body: Mapping[str, Any]) -> "JobView":
         """Take over what is needed from a Job's manifest."""
-        return cls(
-            {"metadata": slim_metadata(body), "spec": body.get("spec") or {}, "status": body.get("status") or {}}
-        )
+        metadata = slim_metadata(body)
+        if database := (body["metadata"].get("annotations") or {}).get(DATABASE_ANNOTATION):
+            metadata["annotations"] = {DATABASE_ANNOTATION: database}
+        return cls({"metadata": metadata, "spec": body.get("spec") or {}, "status": body.get("status") or {}})
 
     @property
     def owner_uid(self) -> str | None:
         """Uid of the controlling owner."""
         owners = self.body["metadata"].get("ownerReferences") or []
         return next((str(owner["uid"]) for owner in owners if owner.get("controller")), None)
+
+    @property
+    def database(self) -> str:
+        """``host:port`` of the database that the workers use; empty where the Job does not tell."""
+        return str(self.body["metadata"].get("annotations", {}).get(DATABASE_ANNOTATION, ""))
+
+    @property
+    def parallelism(self) -> int:
+        """How many workers the Job runs."""
+        return int(self.body["spec"].get("parallelism", 1))
 
     @property
     def suspended(self) -> bool:

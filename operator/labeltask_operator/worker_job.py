@@ -14,6 +14,7 @@ from labeltask_contract.dump_spec import LabelDumpSpec
 from labeltask_contract.names import (
     API_VERSION,
     COMPONENT_LABEL,
+    DATABASE_ANNOTATION,
     MANAGED_BY_LABEL,
     MANAGER,
     PART_OF,
@@ -41,6 +42,8 @@ class JobPlan:
 
     name: str
     labels: dict[str, str]
+    database: str
+    """``host:port``"""
     owner: dict[str, Any]
     pods: int
     command: str
@@ -54,7 +57,12 @@ def build_worker_job(plan: JobPlan, spec: WorkerSpec, settings: Settings) -> Man
     return {
         "apiVersion": "batch/v1",
         "kind": "Job",
-        "metadata": {"name": plan.name, "labels": plan.labels, "ownerReferences": [plan.owner]},
+        "metadata": {
+            "name": plan.name,
+            "labels": plan.labels,
+            "annotations": {DATABASE_ANNOTATION: plan.database},
+            "ownerReferences": [plan.owner],
+        },
         "spec": {
             "completionMode": "Indexed",
             "completions": plan.pods,

@@ -103,6 +103,13 @@ class FakeCluster:
         self.jobs[name]["spec"]["suspend"] = suspend
         return self._stored(self.jobs[name])
 
+    def resize_job(self, name: str, workers: int) -> Manifest | None:
+        self._call("resize_job", name)
+        if name not in self.jobs:
+            return None
+        self.jobs[name]["spec"] |= {"parallelism": workers, "completions": workers}
+        return self._stored(self.jobs[name])
+
     def delete_job(self, name: str, uid: str) -> None:
         self._call("delete_job", name)
         if name in self.jobs and self.jobs[name]["metadata"]["uid"] == uid:

@@ -80,7 +80,7 @@ def test_the_job_is_a_task_s_but_for_name_owner_command_and_files() -> None:
     assert task_view.spec is not None
     assert isinstance(task_resolution, Resolution)
     expected = build_job(task_view, task_view.spec, task_resolution, make_settings())
-    expected["metadata"] = {"name": f"ld-{DUMP_ID}", "labels": LABELS, "ownerReferences": [OWNER]}
+    expected["metadata"] |= {"name": f"ld-{DUMP_ID}", "labels": LABELS, "ownerReferences": [OWNER]}
     expected["spec"]["template"]["metadata"]["labels"] = LABELS
     pod = expected["spec"]["template"]["spec"]
     pod["containers"][0]["args"] = ["dump-result", "--task-dir", "/etc/labeltask"]

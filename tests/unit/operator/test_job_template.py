@@ -50,7 +50,12 @@ def test_the_whole_job() -> None:
     assert job_of(make_labeltask().with_spec(parallelism=3, deadlineSeconds=600, backoffLimit=2)) == {
         "apiVersion": "batch/v1",
         "kind": "Job",
-        "metadata": {"name": job_name(TASK_ID), "labels": LABELS, "ownerReferences": [OWNER]},
+        "metadata": {
+            "name": job_name(TASK_ID),
+            "labels": LABELS,
+            "annotations": {"labelapi.io/database": "db.example:3306"},
+            "ownerReferences": [OWNER],
+        },
         "spec": {
             "completionMode": "Indexed",
             "completions": 3,

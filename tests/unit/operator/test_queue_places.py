@@ -1,6 +1,7 @@
 """Queues: first come, first served, and never more than may run."""
 
 from labeltask_operator.queue_places import QueuePlaces
+from labeltask_operator.reconcile import Place
 from labeltask_operator.views import TaskView
 from labeltask_testing.builders import make_labeltask
 
@@ -67,3 +68,35 @@ def test_a_thousand_tasks_run_in_their_order_and_never_more_than_the_limit() -> 
         started += [other for other in told if queue.claim(views[other]).position is None]
         assert queue.lengths()["default"][0] <= 10
     assert started == list(views)
+
+
+def test_a_full_host_holds_up_its_own_tasks_of_any_queue_and_no_others() -> None:
+    queue = QueuePlaces(lambda _: 2, host_limit=1)
+    assert queue.claim(OLD, "a:3306") == Place(None, 2)
+    assert queue.claim(MIDDLE, "a:3306") == Place(1, 1, "a:3306")
+    assert queue.claim(YOUNG, "b:3306") == Place(None, 2)
+    other = task("other", 5, "nightly")
+    assert queue.claim(other, "a:3306") == Place(1, 1, "a:3306")
+    assert queue.leave("old") == ["middle"]
+    assert queue.claim(other, "a:3306") == Place(1, 1, "a:3306")
+    assert queue.claim(MIDDLE, "a:3306") == Place(None, 2)
+
+
+def test_a_task_that_its_queue_holds_keeps_no_place_at_its_host() -> None:
+    queue = QueuePlaces(lambda name: 0 if name == "nightly" else 2, host_limit=1)
+    night = task("night", 99, "nightly")
+    assert queue.claim(night, "a:3306") == Place(1, 0)
+    assert queue.claim(OLD, "a:3306") == Place(None, 2)
+
+
+def test_a_host_that_becomes_known_later_counts_from_then_on() -> None:
+    queue = QueuePlaces(lambda _: 5, host_limit=1)
+    for view in (OLD, MIDDLE):
+        queue.enter(view)
+    assert queue.claim(OLD, "a:3306") == Place(None, 5)
+    assert queue.claim(MIDDLE, "a:3306") == Place(1, 1, "a:3306")
+
+
+def test_without_a_limit_hosts_do_not_count() -> None:
+    queue = places(2)
+    assert [queue.claim(view, "a:3306").position for view in (OLD, MIDDLE, YOUNG)] == [None, None, 1]

@@ -33,6 +33,7 @@ DOWN = StoredRow(trouble="no answer", trouble_since=NOW - timedelta(seconds=5))
 DOWN_LONG = StoredRow(trouble="no answer", trouble_since=NOW - timedelta(seconds=100))
 FREE = Place(None, 10)
 SECOND = Place(2, 10)
+HOST_BUSY = Place(1, 3, "db.example:3306")
 MISSING = NotResolved(Reason.SECRET_MISSING, 'Secret "x" does not exist', waits=True)
 WRONG = NotResolved(Reason.RULE_INVALID, 'label "a", position 0: is empty', waits=False)
 GROUP_DELETION = {"deletionTimestamp": ago(1)}
@@ -126,6 +127,9 @@ CASES: dict[str, Case] = {
     ),
     "a new task without a row yet gets a Job": Case(acts(Step.CREATE_JOB), row=NO_ROW),
     "a new task waits while its queue is full": Case(acts(Step.NONE, waiting=ConditionReason.QUEUE_FULL), place=SECOND),
+    "a new task waits while its database serves as many as it may": Case(
+        acts(Step.NONE, waiting=ConditionReason.HOST_FULL), place=HOST_BUSY
+    ),
     "a new task that is suspended waits": Case(acts(Step.NONE, waiting=ConditionReason.SUSPENDED), task=SUSPENDED),
     "a new task that is aborted ends at once": Case(ends(Stat.BREAK, Reason.ABORTED), task=ABORTED),
     "a task being deleted is left alone": Case(
@@ -281,6 +285,17 @@ CASES: dict[str, Case] = {
     "a resumed task's Job goes on": Case(acts(Step.RESUME_JOB), job=PAUSED, row=STARTED),
     "a resumed task queues for a place": Case(
         acts(Step.NONE, waiting=ConditionReason.QUEUE_FULL), job=PAUSED, row=STARTED, place=SECOND
+    ),
+    # another number of workers
+    "a running Job gets the number of workers that is wished": Case(
+        acts(Step.RESIZE_JOB), task=TASK.with_spec(parallelism=3), job=ACTIVE, pods=(RUNNING,), row=STARTED
+    ),
+    "a suspended Job does too": Case(
+        acts(Step.RESIZE_JOB), task=SUSPENDED.with_spec(parallelism=3), job=PAUSED, row=STARTED
+    ),
+    "fewer workers are a wish too": Case(acts(Step.RESIZE_JOB), job=make_job().with_spec(parallelism=3), row=STARTED),
+    "an ended Job keeps its number": Case(
+        ends(Stat.SUCCESS), task=TASK.with_spec(parallelism=3), job=COMPLETE, row=FINISHED
     ),
     # finished, as the status says
     "a finished task stays as it is": Case(acts(Step.NONE, settled=True), task=DONE, row=UNREAD),

@@ -10,7 +10,7 @@ from labeltask_contract.stat import Stat
 from labeltask_contract.status import LabelTaskStatus
 from labeltask_operator.job_outcome import Fault
 from labeltask_operator.reconcile import Decision, Ending, Observation, Place
-from labeltask_operator.status_fields import build_status, is_heartbeat_only, is_urgent, merge_patch
+from labeltask_operator.status_fields import build_status, least_pause_seconds, merge_patch
 from labeltask_operator.stored_row import StoredRow
 from labeltask_operator.views import JobView, PodView, TaskView
 from labeltask_testing.builders import NOW, ago, make_job, make_labeltask, make_pod, make_progress
@@ -31,12 +31,20 @@ def test_merge_patch(before: Any, after: Any, patch: Any) -> None:
     assert merge_patch(before, after) == patch
 
 
-def test_what_is_urgent() -> None:
-    assert is_urgent({"stat": "STARTED"})
-    assert is_urgent({"progress": {"rowsRead": 1}, "conditions": []})
-    assert not is_urgent({"progress": {"rowsRead": 1}, "attempts": 2})
-    assert is_heartbeat_only({"progress": {"lastHeartbeat": "x"}})
-    assert not is_heartbeat_only({"progress": {"lastHeartbeat": "x", "rowsRead": 1}})
+PAUSES: dict[str, tuple[dict[str, Any], float]] = {
+    "what is more than figures waits for nothing": ({"stat": "STARTED"}, 0),
+    "figures go with what is more": ({"progress": {"rowsRead": 1}, "conditions": []}, 0),
+    "figures alone have their time": ({"progress": {"rowsRead": 1}, "attempts": 2}, 5),
+    "that a worker lives is told now and then": ({"progress": {"lastHeartbeat": "x"}}, 30),
+    "a heartbeat with rows is a figure": ({"progress": {"lastHeartbeat": "x", "rowsRead": 1}}, 5),
+    "a place at the front of a queue is a figure": ({"queuePosition": 3}, 5),
+    "a place far back is told seldom": ({"queuePosition": 1000}, 500),
+}
+
+
+@pytest.mark.parametrize(("patch", "pause"), PAUSES.values(), ids=PAUSES.keys())
+def test_how_long_a_write_waits(patch: dict[str, Any], pause: float) -> None:
+    assert least_pause_seconds(patch, status_seconds=5) == pause
 
 
 def seen_task(status: Any = None, row: StoredRow | None = None, pods: tuple[Any, ...] = ()) -> Observation:

@@ -171,6 +171,26 @@ def test_a_queue_lets_through_the_oldest_first_and_tells_the_others_their_place(
     assert [bench.status(name).get("queuePosition") for name in names] == [None, None, 1]
 
 
+def test_a_database_serves_no_more_tasks_than_it_may_also_after_a_restart() -> None:
+    bench = Bench(settings=make_settings(max_running_per_host=1))
+    names = [f"{index:032x}" for index in range(2)]
+    for index, name in enumerate(names):
+        bench.create(make_labeltask(name, f"uid-{index}", created_ago=100 - index).manifest)
+    for looked_at in (names, names[::-1]):
+        bench.controller.start()
+        for name in looked_at:
+            bench.look(name)
+        assert list(bench.cluster.jobs) == [job_name(names[0])]
+        queued = bench.condition(names[1], "Queued")
+        assert (queued["status"], queued["reason"], queued["message"]) == (
+            "True",
+            "HostFull",
+            "database db.example:3306 serves 1 tasks at once",
+        )
+        assert bench.status(names[1])["queuePosition"] == 1
+        bench.restart()
+
+
 def test_after_a_restart_running_tasks_hold_their_places() -> None:
     bench = Bench(settings=make_settings(queues={"default": 1}))
     running, waiting = "a" * 32, "b" * 32

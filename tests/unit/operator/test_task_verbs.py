@@ -110,3 +110,13 @@ def test_a_restart_counts_no_pod_twice_and_goes_on_counting(bench: Bench) -> Non
     bench.wait(10)
     bench.look(name)
     assert bench.status(name)["attempts"] == 3
+
+
+def test_another_number_of_workers_reaches_the_job_at_once_and_once(bench: Bench) -> None:
+    name = bench.create(make_labeltask().manifest)
+    bench.look(name)
+    bench.change(name, parallelism=3)
+    bench.look(name, times=3)
+    spec = bench.cluster.jobs[JOB]["spec"]
+    assert (spec["parallelism"], spec["completions"]) == (3, 3)
+    assert bench.cluster.calls.count(("resize_job", JOB)) == 1

@@ -1,0 +1,82 @@
+"""Places and numbers of workers: a database's limit, and a change of parallelism."""
+
+import json
+from collections.abc import Iterator
+
+import pytest
+
+from cluster.conftest import SETTINGS
+from labeltask_testing.cluster_commands import apply, kubectl, kubectl_json
+from labeltask_testing.database_rows import assert_as_expected
+from labeltask_testing.installation import Body, Installation, wait_until
+from labeltask_testing.requests import expected_rows, gender_request, gender_resource
+from labeltask_testing.source_rows import Post
+
+
+@pytest.fixture
+def one_at_a_database(installation: Installation) -> Iterator[None]:
+    installation.install(*SETTINGS, "maxRunningPerHost=1")
+    yield
+    installation.install(*SETTINGS)
+
+
+def patch(installation: Installation, name: str, **spec: object) -> None:
+    change = json.dumps({"spec": spec})
+    kubectl("patch", "labeltask", name, "--namespace", installation.namespace, "--type", "merge", "--patch", change)
+
+
+def status(installation: Installation, name: str) -> Body:
+    found: Body = installation.label_task(name).get("status", {})
+    return found
+
+
+def wait_stat(installation: Installation, name: str, stat: str) -> Body:
+    return wait_until(
+        lambda: status(installation, name), lambda seen: seen.get("stat") == stat, seconds=120, what=f"{name}: {stat}"
+    )
+
+
+def queued(found: Body) -> Body:
+    condition: Body = next((c for c in found.get("conditions", []) if c["type"] == "Queued"), {})
+    return condition
+
+
+@pytest.mark.usefixtures("one_at_a_database")
+def test_a_task_waits_while_its_database_serves_as_many_as_it_may(
+    installation: Installation, connection_secret: str
+) -> None:
+    apply(gender_resource(installation, "first-at-database", connection_secret, batchRows=1))
+    wait_stat(installation, "first-at-database", "STARTED")
+    apply(gender_resource(installation, "second-at-database", connection_secret, queue="another"))
+    seen = wait_until(
+        lambda: status(installation, "second-at-database"),
+        lambda found: queued(found).get("status") == "True",
+        seconds=60,
+        what="the second task to queue",
+    )
+    host = installation.database.host_in_cluster
+    condition = queued(seen)
+    assert (condition["reason"], condition["message"]) == ("HostFull", f"database {host}:3306 serves 1 tasks at once")
+    assert (seen["queuePosition"], seen["stat"], "jobName" in seen) == (1, "PENDING", False)
+    patch(installation, "first-at-database", abort=True)
+    assert "queuePosition" not in wait_stat(installation, "second-at-database", "SUCCESS")
+
+
+def test_more_workers_join_a_running_task_and_each_row_is_there_once(
+    installation: Installation, connection_secret: str, posts: list[Post]
+) -> None:
+    apply(gender_resource(installation, "to-widen", connection_secret, batchRows=1))
+    task_id = wait_stat(installation, "to-widen", "STARTED")["taskId"]
+    patch(installation, "to-widen", parallelism=3)
+    wait_stat(installation, "to-widen", "SUCCESS")
+    job = wait_until(
+        lambda: kubectl_json("get", "job", f"lt-{task_id}", "--namespace", installation.namespace),
+        lambda found: found["status"].get("completionTime") is not None,
+        seconds=60,
+        what="the Job to complete",
+    )
+    assert (job["spec"]["parallelism"], job["spec"]["completions"], job["status"]["completedIndexes"]) == (3, 3, "0-2")
+    installation.wait_final(task_id)
+    with installation.database.as_root() as db:
+        expected = expected_rows(posts, task_id, gender_request(installation))
+        assert_as_expected(db, installation.database.output_schema, task_id, expected)
