@@ -177,6 +177,13 @@ class LabelTaskSpec(CamelModel):
     batch_rows: Annotated[
         int, Field(ge=1, le=100_000, description="Source rows that one transaction covers at most.")
     ] = 5_000
+    rule_report: Annotated[
+        bool,
+        Field(
+            description="true keeps in the table label_rule_hit how many rows each label, keyword and expression "
+            "matched; it costs speed."
+        ),
+    ] = False
     deadline_seconds: Annotated[
         int, Field(ge=1, le=31_536_000, description="The task fails when its Job has run this long.")
     ] = 86_400

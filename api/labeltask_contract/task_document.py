@@ -88,6 +88,8 @@ class TaskDocument(BaseModel):
     slice_rows: Annotated[int, Field(ge=1)] = 100_000
     row_budget_seconds: Annotated[float, Field(gt=0)] = 1.0
     """Time that all rules together may take on one text."""
+    rule_report: bool = False
+    """Whether rules' hits are counted, into ``label_rule_hit``."""
     rules: LabellingRules = Field(default_factory=LabellingRules)
 
     def to_json(self) -> bytes:

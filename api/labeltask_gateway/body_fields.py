@@ -89,6 +89,14 @@ class BodyFields:
         self.refuse(key, f"must be a whole number from {lowest} to {highest}")
         return None
 
+    def flag(self, key: str) -> bool | None:
+        """Read an optional true or false."""
+        value = self._body.get(key)
+        if value is None or isinstance(value, bool):
+            return value
+        self.refuse(key, "must be true or false")
+        return None
+
     def identifier(self, key: str, default: str | None = None) -> str | None:
         """Read the name of a schema or table."""
         value = self._value(key, IDENTIFIER_HELP, required=default is None)

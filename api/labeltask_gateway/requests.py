@@ -37,6 +37,7 @@ KEYS: Mapping[str, str] = {
     "POLICY": "policy",
     "PARALLELISM": "parallelism",
     "DEADLINE_SECONDS": "deadline_seconds",
+    "RULE_REPORT": "rule_report",
 }
 """Every key that creates a task, and where it goes in the spec."""
 
@@ -145,6 +146,7 @@ def _spec(fields: BodyFields) -> dict[str, Any]:
         "queue": _BOUNDS["queue"]["default"] if queue is None else queue,
         "parallelism": number("PARALLELISM"),
         "deadline_seconds": number("DEADLINE_SECONDS"),
+        "rule_report": fields.flag("RULE_REPORT"),
     }
     start, end = spec["start_time"], spec["end_time"]
     if isinstance(start, str) and isinstance(end, str) and parse_time(start) >= parse_time(end):

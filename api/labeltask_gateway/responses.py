@@ -55,6 +55,7 @@ class Created(Answer):
     policy: Annotated[str | None, Field(description="Only when sent.")] = None
     parallelism: Annotated[int | None, Field(description="Only when sent.")] = None
     deadline_seconds: Annotated[int | None, Field(description="Only when sent.")] = None
+    rule_report: Annotated[bool | None, Field(description="Only when sent.")] = None
     site: Annotated[str | None, Field(description="Only when sent.")] = None
 
 

@@ -40,6 +40,7 @@ def created(task_id: str, request: CreateRequest) -> Created:
         policy=spec.policy if "POLICY" in request.sent else None,
         parallelism=spec.parallelism if "PARALLELISM" in request.sent else None,
         deadline_seconds=spec.deadline_seconds if "DEADLINE_SECONDS" in request.sent else None,
+        rule_report=spec.rule_report if "RULE_REPORT" in request.sent else None,
         site=request.site,
     )
 

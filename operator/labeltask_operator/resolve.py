@@ -162,6 +162,7 @@ def _build_document(task_id: str, spec: LabelTaskSpec, rules: Rules, settings: S
         countdown_seconds=spec.countdown_seconds,
         parallelism=spec.parallelism,
         batch_rows=spec.batch_rows,
+        rule_report=spec.rule_report,
         slice_rows=settings.slice_rows,
         row_budget_seconds=settings.row_budget_seconds,
         rules=settings.labelling_rules,

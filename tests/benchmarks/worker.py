@@ -82,6 +82,13 @@ def batches(bench: Bench) -> None:
         bench.full(f"author, batches of {batch_rows:,}", pattern, client, batch_rows=batch_rows)
 
 
+def report(bench: Bench) -> None:
+    client = bench.clients(NARROW)
+    pattern = keywords(bench.authors, 4_600)
+    for wanted in (False, True):
+        bench.full(f"author, {'with' if wanted else 'without'} a rule report", pattern, client, rule_report=wanted)
+
+
 def workers(bench: Bench) -> None:
     client = bench.clients(NARROW)
     pattern = keywords(bench.authors, 4_600)
@@ -181,7 +188,7 @@ def _seconds(work: Callable[[], object]) -> float:
     return time.perf_counter() - began
 
 
-CASES = {case.__name__: case for case in (author, content, rules, many, batches, workers)}
+CASES = {case.__name__: case for case in (author, content, rules, many, batches, report, workers)}
 
 
 def main() -> None:

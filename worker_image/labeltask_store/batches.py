@@ -1,4 +1,4 @@
-"""Commit one batch: result rows, author digests and the slice's cursor in one transaction, or none of them."""
+"""Commit one batch: result rows, digests, rule hits and the slice's cursor in one transaction, or none of them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from labeltask_store.authors import append_authors
 from labeltask_store.connection import DbConnection
 from labeltask_store.result_tables import NewRow, ResultTable, build_inserts, run_insert
+from labeltask_store.rule_hits import HitCounts, append_hits
 from labeltask_store.slices import Claim, TableCount, advance, load_claim, lock_claim
 from labeltask_store.source_rows import Position
 from labeltask_store.workers import Fenced
@@ -19,6 +20,7 @@ class Batch:
     rows_read: Mapping[str, int]
     results: Mapping[str, Sequence[NewRow]] = field(default_factory=dict)
     digests: Mapping[str, bytes] = field(default_factory=dict)
+    rule_hits: HitCounts | None = None
 
 
 def commit_batch(
@@ -50,6 +52,7 @@ def commit_batch(
         raise Fenced
     labelled = {name: sum(run_insert(db, statement) for statement in group) for name, group in statements.items()}
     append_authors(db, schema, claim.task_id, claim.slice_no, batches, batch.digests)
+    append_hits(db, schema, claim.task_id, claim.slice_no, batches, batch.rule_hits)
     counts = {name: TableCount(read, labelled.get(name, 0)) for name, read in batch.rows_read.items()}
     moved = advance(db, schema, claim, batch.behind, counts)
     db.commit()

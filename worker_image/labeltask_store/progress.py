@@ -10,6 +10,7 @@ from labeltask_contract.stat import ProdStat, Stat, is_final
 from labeltask_store.authors import delete_authors
 from labeltask_store.connection import DbConnection, rows_of
 from labeltask_store.ledger_sums import Totals, read_table_counts, read_totals
+from labeltask_store.rule_hits import delete_parts
 from labeltask_store.sql import qualified
 from labeltask_store.state_table import STATE_TABLE, update_state, word_of
 from labeltask_store.workers import run_minutes
@@ -44,11 +45,18 @@ def write_progress(
 
 
 def write_production(
-    db: DbConnection, schema: str, task_id: str, produced: Mapping[str, tuple[int, int]], peak_memory_mib: float
+    db: DbConnection,
+    schema: str,
+    task_id: str,
+    produced: Mapping[str, tuple[int, int]],
+    peak_memory_mib: float,
+    *,
+    has_report: bool = False,
 ) -> None:
     """End the task: ``produced`` maps each written table to (rows produced, distinct authors); empty means no_data.
 
-    The author digests go in the same transaction: they are counted, and nobody needs them any more.
+    The author digests, and the parts of a rule report, go in the same transaction: they are counted, and nobody needs
+    them any more.
     """
     stored = _lock(db, schema, task_id)
     if stored is None:
@@ -65,6 +73,8 @@ def write_production(
         "run_time": round(run_minutes(db, schema, task_id), 4),
     }
     delete_authors(db, schema, task_id)
+    if has_report:
+        delete_parts(db, schema, task_id)
     update_state(db, schema, task_id, values)
 
 

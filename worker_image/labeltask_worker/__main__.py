@@ -52,7 +52,7 @@ def run(
         code = _try(task_dir, stop)
     elif sys.stderr.isatty():
         with TaskBar() as bar:
-            code = Run(task_dir, settings, stop, watch=bar.show).run()
+            code = Run(task_dir, settings, stop, watch=bar.show, show_report=bar.show_report).run()
     else:
         code = Run(task_dir, settings, stop).run()
     stop.finished()

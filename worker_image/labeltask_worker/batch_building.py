@@ -13,8 +13,9 @@ from labeltask_store.authors import digest_of
 from labeltask_store.batches import Batch
 from labeltask_store.result_tables import NewRow
 from labeltask_store.source_rows import SourceRows
-from labeltask_worker.matching import LabelledText
+from labeltask_worker.matching import LabelledText, Labelling
 from labeltask_worker.routing import SourceRouter, panels_of
+from labeltask_worker.rule_report import count_hits
 
 AUTHORS_REMEMBERED = 250_000
 """Authors that a worker remembers over all tables, about 30 MB; then it forgets all and may write some again."""
@@ -37,8 +38,8 @@ class BatchBuilder:
         self._tables: dict[bytes, str] = {}
         self._found_panels: dict[tuple[int, ...], tuple[bytes, ...]] = {}
 
-    def build(self, rows: SourceRows, labelled: Sequence[LabelledText], *, remember: bool = True) -> Batch:
-        """Return the batch of ``rows``, which are not empty; ``labelled`` names those with labels.
+    def build(self, rows: SourceRows, labelling: Labelling, *, remember: bool = True) -> Batch:
+        """Return the batch of ``rows``, which are not empty and all done in ``labelling``.
 
         Authors are left out of later batches: whoever drops a batch must not commit a later one of this builder.
         ``remember=False`` returns a batch that is right by itself, with all its authors.
@@ -59,7 +60,8 @@ class BatchBuilder:
             author = _stripped(pair.replace(_SEPARATOR, b"_"))
             digests[self._table_of(authors[pair])].append(digest_of(author))
         joined = {table: b"".join(found) for table, found in digests.items()}
-        return Batch(rows.last, dict(read), self._results(rows, labelled), joined)
+        hits = None if labelling.matched is None else count_hits(labelling.matched)
+        return Batch(rows.last, dict(read), self._results(rows, labelling.labelled), joined, hits)
 
     def _results(self, rows: SourceRows, labelled: Sequence[LabelledText]) -> dict[str, list[NewRow]]:
         results: dict[str, list[NewRow]] = defaultdict(list)

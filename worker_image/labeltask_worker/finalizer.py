@@ -7,16 +7,19 @@ from functools import partial
 
 import structlog
 
+from labeltask_contract.pattern import Pattern
 from labeltask_contract.task_document import TaskDocument
 from labeltask_store.authors import count_authors
 from labeltask_store.ledger_sums import read_table_counts, seconds_since_labelled
 from labeltask_store.production_tables import ensure_production_table, produce
 from labeltask_store.progress import write_production
+from labeltask_store.rule_hits import REPORT_TABLE, ReportLine, sum_hits, write_report
 from labeltask_store.state_table import read_state
 from labeltask_store.workers import Worker
 from labeltask_worker.database import Database
 from labeltask_worker.memory import peak_memory_mib
 from labeltask_worker.pipeline import TaskIsOver
+from labeltask_worker.rule_report import never_matched, report_lines
 from labeltask_worker.shutdown import Stop
 
 PRODUCTION_READ_SECONDS = 6 * 3600
@@ -27,8 +30,10 @@ _LOOK_SECONDS = 5.0
 _log = structlog.get_logger(__name__)
 
 
-def finalize(database: Database, task: TaskDocument, worker: Worker, stop: Stop) -> None:
-    """Bring a task whose slices are all done to its end.
+def finalize(
+    database: Database, task: TaskDocument, pattern: Pattern, worker: Worker, stop: Stop
+) -> list[ReportLine] | None:
+    """Bring a task whose slices are all done to its end; return its rule report, if it wants one.
 
     :raises TaskIsOver: when somebody else ended it first.
     """
@@ -50,12 +55,31 @@ def finalize(database: Database, task: TaskDocument, worker: Worker, stop: Stop)
         )
         _log.info("production rows written", table=table, rows=produced[table])
     stop.check()
+    report = _report_rules(database, task, pattern, worker) if task.rule_report else None
     authors = database.run(lambda db: count_authors(db, schema, task_id, tables))
     outcome = {table: (produced[table], authors[table]) for table in tables}
     database.run(
-        lambda db: write_production(db, schema, task_id, outcome, peak_memory_mib()),
+        lambda db: write_production(db, schema, task_id, outcome, peak_memory_mib(), has_report=task.rule_report),
         where=f"the task's row in {schema}.state",
     )
+    return report
+
+
+def _report_rules(database: Database, task: TaskDocument, pattern: Pattern, worker: Worker) -> list[ReportLine]:
+    counts = database.run(lambda db: sum_hits(db, task.output_schema, task.task_id))
+    lines = report_lines(pattern, counts)
+    database.run(
+        lambda db: write_report(db, task.output_schema, worker, lines),
+        where=f"table {task.output_schema}.{REPORT_TABLE}",
+    )
+    _log.info(
+        "rule report",
+        rows_matched=lines[0].matched,
+        rows_conflicting=lines[0].conflicting,
+        rules=sum(line.rule is not None for line in lines),
+        rules_never_matched=len(never_matched(lines)),
+    )
+    return lines
 
 
 def _wait_for_countdown(database: Database, task: TaskDocument, stop: Stop) -> None:

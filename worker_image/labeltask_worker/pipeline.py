@@ -5,7 +5,7 @@ may be cut off by a kill: what is not committed is read again by whoever claims 
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 
 import structlog
@@ -25,7 +25,7 @@ from labeltask_store.workers import Worker
 from labeltask_worker.background import Background
 from labeltask_worker.batch_building import BatchBuilder
 from labeltask_worker.database import RETRY_SECONDS, Database, Retry
-from labeltask_worker.matching import LabelledText, Matcher
+from labeltask_worker.matching import Labelling, Matcher
 from labeltask_worker.memory import peak_memory_mib
 from labeltask_worker.shutdown import Stop
 
@@ -153,21 +153,21 @@ class Pipeline:
     def _label_batch(self, rows: SourceRows, background: Background) -> None:
         while len(rows):
             self._stop.check()
-            done, labelled = self._matcher.match(rows.texts, pause_seconds=MATCH_SECONDS)
-            part = rows if done == len(rows) else rows.part(0, done)
-            batch = self._builder.build(part, labelled)
-            background.put(partial(self._commit, part, labelled, batch))
-            rows = rows.part(done)
+            labelling = self._matcher.match(rows.texts, pause_seconds=MATCH_SECONDS)
+            part = rows if labelling.done == len(rows) else rows.part(0, labelling.done)
+            batch = self._builder.build(part, labelling)
+            background.put(partial(self._commit, part, labelling, batch))
+            rows = rows.part(labelling.done)
 
-    def _commit(self, rows: SourceRows, labelled: Sequence[LabelledText], batch: Batch) -> None:
+    def _commit(self, rows: SourceRows, labelling: Labelling, batch: Batch) -> None:
         try:
             self._held = claim = self._store(batch)
         except RowDoesNotFit as error:
             # Everything before the row is committed, so that its place is known and nothing is lost.
             position = rows.ids.index(error.row_id)
             if position:
-                before = [entry for entry in labelled if entry[0] < position]
-                self._held = self._store(self._builder.build(rows.part(0, position), before, remember=False))
+                before = self._builder.build(rows.part(0, position), labelling.before(position), remember=False)
+                self._held = self._store(before)
             raise TaskFailure(Reason.ROW_TOO_LARGE, str(error)) from None
         written = {name for name, count in claim.tables.items() if count.labelled}
         if written - self._reported_tables or time.monotonic() - self._reported_at >= PROGRESS_SECONDS:

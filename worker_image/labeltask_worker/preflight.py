@@ -12,6 +12,7 @@ from labeltask_store.authors import AUTHOR_TABLES
 from labeltask_store.connection import DbConnection, rows_of
 from labeltask_store.production_tables import production_table
 from labeltask_store.result_tables import ResultTable, find_tables
+from labeltask_store.rule_hits import REPORT_TABLES
 from labeltask_store.slices import SLICE_TABLES, ensure_tables
 from labeltask_store.source_rows import Access, columns_of, find_access, probe_source
 from labeltask_store.state_table import StateRow, ensure_state_table, insert_pending, read_state
@@ -48,7 +49,8 @@ def prepare_ledger(database: Database, task: TaskDocument) -> None:
     schema = task.output_schema
 
     def prepare(db: DbConnection) -> None:
-        ensure_tables(db, schema, {**SLICE_TABLES, **WORKER_TABLES, **AUTHOR_TABLES})
+        wanted = {**SLICE_TABLES, **WORKER_TABLES, **AUTHOR_TABLES, **(REPORT_TABLES if task.rule_report else {})}
+        ensure_tables(db, schema, wanted)
 
     database.run(prepare, where=f"the output schema {schema}, the worker's own tables")
 

@@ -1,6 +1,6 @@
 """One run of one worker: from mounted files to exit code. Phase 1 stands in ``pipeline.py``, 2 in ``finalizer.py``."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import structlog
@@ -12,6 +12,7 @@ from labeltask_contract.task_document import TaskDocument
 from labeltask_contract.times import parse_time
 from labeltask_store.connection import DbConnection
 from labeltask_store.ledger_sums import Totals, count_slices
+from labeltask_store.rule_hits import ReportLine
 from labeltask_store.slice_plan import count_in, cut_range
 from labeltask_store.slices import store_plan
 from labeltask_store.state_table import end_task, start_task
@@ -34,13 +35,19 @@ class Run:
     """A worker's run. ``exit_code`` of :meth:`run` is 0 or one that ``labeltask_contract.reasons`` documents."""
 
     def __init__(
-        self, task_dir: Path, settings: Settings, stop: Stop, watch: Callable[[Totals], None] = lambda _: None
+        self,
+        task_dir: Path,
+        settings: Settings,
+        stop: Stop,
+        watch: Callable[[Totals], None] = lambda _: None,
+        show_report: Callable[[Sequence[ReportLine]], None] = lambda _: None,
     ) -> None:
-        """``watch`` is told the task's totals about once a second."""
+        """``watch`` is told the task's totals about once a second, ``show_report`` its rule report at the end."""
         self._task_dir = task_dir
         self._settings = settings
         self._stop = stop
         self._watch = watch
+        self._show_report = show_report
         self._assignment: Assignment | None = None
         self._database: Database | None = None
         self._worker: Worker | None = None
@@ -95,7 +102,7 @@ class Run:
             task,
             worker,
             database,
-            build_matcher(task.model_type, pattern, task.policy, task.row_budget_seconds),
+            build_matcher(task.model_type, pattern, task.policy, task.row_budget_seconds, every_rule=task.rule_report),
             BatchBuilder(task, [rules.label for rules in pattern]),
             self._stop,
             access=access,
@@ -105,8 +112,10 @@ class Run:
         self._pipeline.run()
         _log.info("all slices are done")
         if worker.owner_index == 0:
-            finalize(database, task, worker, self._stop)
+            report = finalize(database, task, pattern, worker, self._stop)
             _log.info("the task is complete")
+            if report is not None:
+                self._show_report(report)
 
     def _cut_range(
         self, task: TaskDocument, database: Database, worker: Worker, index: str | None, tables: list[str]

@@ -5,7 +5,7 @@ Fed with the totals that the worker writes once a second, so it shows what all o
 
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Self
 
@@ -13,6 +13,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn, TextColumn
 
 from labeltask_store.ledger_sums import Totals
+from labeltask_store.rule_hits import ReportLine
+from labeltask_worker.report_table import build_report_table
 
 TOTALS_LOOKED_AT = 15
 """Speed is taken over the last so many totals, about as many seconds."""
@@ -43,6 +45,10 @@ class TaskBar:
     def __exit__(self, *_: object) -> None:
         """Leave its last state on the terminal."""
         self._progress.stop()
+
+    def show_report(self, lines: Sequence[ReportLine]) -> None:
+        """Show the rule report above the bar."""
+        self._progress.console.print(build_report_table(lines))
 
     def show(self, totals: Totals) -> None:
         """Show where the task is."""

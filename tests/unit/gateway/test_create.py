@@ -141,16 +141,19 @@ def test_a_password_of_any_characters_is_stored_intact() -> None:
 
 def test_optional_keys_reach_the_spec_and_come_back() -> None:
     gateway = Gateway(connections={"warehouse": {"secretName": "db"}})
-    body = create_body(POLICY="all", PARALLELISM=4, DEADLINE_SECONDS=60, SITE="warehouse", SITE_CONFIG=...)
+    body = create_body(
+        POLICY="all", PARALLELISM=4, DEADLINE_SECONDS=60, RULE_REPORT=True, SITE="warehouse", SITE_CONFIG=...
+    )
     answer = gateway.post("/api/tasks/", body).json()["error_message"]
-    assert {key: answer[key] for key in ("policy", "parallelism", "deadline_seconds", "site")} == {
+    assert {key: answer[key] for key in ("policy", "parallelism", "deadline_seconds", "rule_report", "site")} == {
         "policy": "all",
         "parallelism": 4,
         "deadline_seconds": 60,
+        "rule_report": True,
         "site": "warehouse",
     }
     spec = created_spec(gateway)
-    assert (spec["policy"], spec["parallelism"], spec["deadlineSeconds"]) == ("all", 4, 60)
+    assert (spec["policy"], spec["parallelism"], spec["deadlineSeconds"], spec["ruleReport"]) == ("all", 4, 60, True)
     assert spec["connectionFrom"] == {"site": "warehouse"}
     assert sorted(next(iter(gateway.cluster.secrets.values()))["data"]) == ["pattern.json.gz"]
 

@@ -49,6 +49,7 @@ WRONG_FIELDS: dict[str, tuple[dict[str, object], str, str]] = {
     "a queue that is a number": ({"QUEUE": 1}, "/QUEUE", "must be a queue's name"),
     "an unknown policy": ({"POLICY": "best"}, "/POLICY", "must be one of first, most, all"),
     "no worker": ({"PARALLELISM": 0}, "/PARALLELISM", "must be a whole number from 1 to 64"),
+    "a word for true": ({"RULE_REPORT": "true"}, "/RULE_REPORT", "must be true or false"),
     "a deadline of nothing": ({"DEADLINE_SECONDS": 0}, "/DEADLINE_SECONDS", "must be a whole number from 1 to"),
     "an unknown key": (
         {"PREDICT": "x"},

@@ -13,7 +13,7 @@ from labeltask_contract.errors import TaskFailure
 from labeltask_contract.pattern import ModelType, Pattern, parse_rest_pattern
 from labeltask_contract.reasons import Reason
 from labeltask_contract.spec import Policy
-from labeltask_worker.matching import build_matcher, label_texts, match_counts
+from labeltask_worker.matching import Labelling, build_matcher, label_texts, match_counts
 from labeltask_worker.matching.literals import required_literals
 
 KEYWORD, RULE = ModelType.KEYWORD_MODEL, ModelType.RULE_MODEL
@@ -166,7 +166,7 @@ def test_an_expression_that_runs_away_is_stopped_and_named() -> None:
 
 def test_rules_pause_between_texts_when_asked_to() -> None:
     matcher = build_matcher(RULE, parsed(RULE, {"A": ["a"]}), Policy.FIRST)
-    assert matcher.match([b"a"] * 1_000, pause_seconds=0) == (1, [(0, (0,))])
+    assert matcher.match([b"a"] * 1_000, pause_seconds=0) == Labelling(1, [(0, (0,))])
     assert matcher.match([b"a"] * 1_000).done == 1_000
 
 
@@ -270,3 +270,48 @@ def test_whatever_is_selected_before_expressions_match_where_re_does(rules: list
     assert label_texts(matcher, texts) == [
         tuple(number for number, rule in enumerate(rules) if re.search(rule, text.lower())) for text in texts
     ]
+
+
+@pytest.mark.parametrize("policy", list(Policy))
+@given(patterns, st.lists(st.text(letters, max_size=12), min_size=1, max_size=5))
+def test_every_keyword_that_matches_is_told_where_it_is_wanted_and_labels_stay_the_same(
+    policy: Policy, pattern: dict[str, list[tuple[str, list[str]]]], texts: list[str]
+) -> None:
+    rules = parsed(KEYWORD, {label: [list(rule) for rule in entries] for label, entries in pattern.items()})
+    encoded = [text.encode() for text in texts]
+    done, labelled, matched = build_matcher(KEYWORD, rules, policy, every_rule=True).match(encoded)
+    assert (done, labelled) == build_matcher(KEYWORD, rules, policy).match(encoded)[:2]
+    assert matched is not None
+    assert {number: set(found) for number, found in matched} == {
+        number: hits
+        for number, text in enumerate(texts)
+        if (
+            hits := {
+                (label, place)
+                for label, entries in enumerate(pattern.values())
+                for place, (keyword, matches) in enumerate(entries)
+                if naive_counts({"": [(keyword, matches)]}, text)
+            }
+        )
+    }
+
+
+@pytest.mark.parametrize("policy", list(Policy))
+@given(
+    st.lists(trees, min_size=2, max_size=5),
+    st.lists(st.text(letters | st.just("\n"), max_size=10), min_size=1, max_size=6),
+)
+def test_every_expression_that_matches_is_told_where_it_is_wanted_and_labels_stay_the_same(
+    policy: Policy, rules: list[str], texts: list[str]
+) -> None:
+    pattern = parsed(RULE, {"X": rules[:1], "Y": rules[1:]})
+    places = [(0, 0), *((1, place) for place in range(len(rules) - 1))]
+    encoded = [text.encode() for text in texts]
+    done, labelled, matched = build_matcher(RULE, pattern, policy, every_rule=True).match(encoded)
+    assert (done, labelled) == build_matcher(RULE, pattern, policy).match(encoded)[:2]
+    assert matched is not None
+    assert {number: list(found) for number, found in matched} == {
+        number: hits
+        for number, text in enumerate(texts)
+        if (hits := [place for place, rule in zip(places, rules, strict=True) if re.search(rule, text.lower())])
+    }

@@ -93,6 +93,10 @@ class KeywordModel:
             counts[label] += 1
         return dict(counts)
 
+    def rules_of(self, matched: Iterable[int]) -> set[tuple[int, int]]:
+        """Return the rules, by index of the label and position, whose entries match: a rule may have several."""
+        return {(entry.label, entry.position) for entry in map(self.entries.__getitem__, matched)}
+
     def _literal_matches(self, search: Search) -> Iterator[tuple[int, set[int]]]:
         for number, text in search.aside.items():
             matched = {entry for entry, rule in enumerate(self.entries) if _matches(rule, text)}

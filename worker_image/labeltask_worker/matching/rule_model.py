@@ -39,9 +39,13 @@ class RuleModel:
 
     def __init__(self, pattern: Pattern, row_budget_seconds: float) -> None:
         self._pattern = pattern
-        numbered = [(label, text) for label, rules in enumerate(pattern) for text in rules.expressions or ()]
-        self.labels = [label for label, _ in numbered]
-        """Label of each expression."""
+        numbered = [
+            ((label, position), text)
+            for label, rules in enumerate(pattern)
+            for position, text in enumerate(rules.expressions or ())
+        ]
+        self.rules = [rule for rule, _ in numbered]
+        """Index of the label of each expression, and its position there."""
         self._searches = [compile_expression(text).search for _, text in numbered]
         self._budget_seconds = row_budget_seconds
         self._everywhere: list[int] = []
@@ -98,7 +102,7 @@ class RuleModel:
         """Return the match counts by label that matching expressions amount to."""
         counts: dict[int, int] = {}
         for expression in matched:
-            label = self.labels[expression]
+            label, _ = self.rules[expression]
             counts[label] = counts.get(label, 0) + 1
         return counts
 
@@ -119,8 +123,7 @@ class RuleModel:
             yield text, sorted({*everywhere, *wanted[text]}) if text in wanted else everywhere
 
     def _too_slow(self, expression: int, characters: int) -> TaskFailure:
-        label = self.labels[expression]
-        position = expression - self.labels.index(label)
+        label, position = self.rules[expression]
         message = (
             f'label "{shown(self._pattern[label].label)}", position {position}: the rules took longer than '
             f"{self._budget_seconds:g} s on a text of {characters:,} characters, stopped in this expression; "
