@@ -1,4 +1,4 @@
-"""Places and numbers of workers: a database's limit, and a change of parallelism."""
+"""Places and numbers of workers: a database's limit, a change of parallelism, a Job that went while nobody looked."""
 
 import json
 from collections.abc import Iterator
@@ -6,11 +6,13 @@ from collections.abc import Iterator
 import pytest
 
 from cluster.conftest import SETTINGS
-from labeltask_testing.cluster_commands import apply, kubectl, kubectl_json
-from labeltask_testing.database_rows import assert_as_expected
+from labeltask_testing.cluster_commands import apply, kubectl, kubectl_json, wait_rollout
+from labeltask_testing.database_rows import assert_as_expected, state
 from labeltask_testing.installation import Body, Installation, wait_until
 from labeltask_testing.requests import expected_rows, gender_request, gender_resource
 from labeltask_testing.source_rows import Post
+
+OPERATOR = "deployment/labeltask-operator"
 
 
 @pytest.fixture
@@ -80,3 +82,28 @@ def test_more_workers_join_a_running_task_and_each_row_is_there_once(
     with installation.database.as_root() as db:
         expected = expected_rows(posts, task_id, gender_request(installation))
         assert_as_expected(db, installation.database.output_schema, task_id, expected)
+
+
+def test_a_job_gone_while_the_operator_was_down_leaves_success_and_no_second_job(
+    installation: Installation, connection_secret: str
+) -> None:
+    # Longer than any label or Job name may be, and with dots: Job and pods are named by the task's id.
+    name = ".".join(["a" * 49] * 4)
+    apply(gender_resource(installation, name, connection_secret, batchRows=1))
+    task_id = wait_stat(installation, name, "STARTED")["taskId"]
+    kubectl("scale", OPERATOR, "--replicas", "0", "--namespace", installation.namespace)
+
+    def row() -> Body:
+        with installation.database.as_root() as db:
+            return state(db, installation.database.output_schema, task_id)
+
+    try:
+        wait_until(row, lambda found: found["prod_stat"] == "finish", seconds=90, what="the row to be final")
+        kubectl("delete", "job", f"lt-{task_id}", "--namespace", installation.namespace, "--wait")
+    finally:
+        kubectl("scale", OPERATOR, "--replicas", "1", "--namespace", installation.namespace)
+        wait_rollout(installation.namespace, OPERATOR)
+    found = wait_stat(installation, name, "SUCCESS")
+    assert (found["prodStat"], found.get("reason")) == ("finish", None)
+    jobs = kubectl("get", "jobs", "--namespace", installation.namespace, "--output", "name")
+    assert task_id not in jobs
