@@ -53,7 +53,7 @@ _HEADERS = {
 MAX_SHOWN_PROBLEMS = 50
 
 _HTTP_MESSAGES = {
-    404: "there is nothing at this path: /openapi.json lists the paths, and a task's id is 32 hexadecimal digits",
+    404: "there is nothing at this path: /openapi.json lists the paths, and an id is 32 hexadecimal digits",
     405: "this path does not take this method; the header Allow says which it takes",
 }
 

@@ -10,7 +10,7 @@ from typing import Any
 from labeltask_contract.connection import Connection
 from labeltask_contract.crd import structural_schema
 from labeltask_contract.dump_spec import LabelDumpSpec
-from labeltask_contract.pattern import ModelType
+from labeltask_contract.pattern import MAX_RULE_CHARACTERS, MatchType, ModelType
 from labeltask_contract.spec import LabelTaskSpec, Policy, PredictType
 from labeltask_gateway import dump_responses, responses, rule_trials
 from labeltask_gateway.dump_requests import KEYS as DUMP_KEYS
@@ -26,11 +26,35 @@ SECURITY_SCHEMES = {
     }
 }
 
+_MATCH_TYPES = [*MatchType, "exactly"]
 _PATTERN_SCHEMA = {
     "type": "object",
     "description": "Label -> its rules, in the order that decides: pairs [keyword, match type] for a keyword_model, "
     "regular expressions for a rule_model. Empty: the platform's default rules.",
-    "additionalProperties": {"type": "array", "items": {}},
+    "additionalProperties": {
+        "type": "array",
+        "minItems": 1,
+        "items": {
+            "anyOf": [
+                {
+                    "type": "array",
+                    "description": "A keyword and where it must stand.",
+                    "prefixItems": [
+                        {"type": "string", "minLength": 1, "maxLength": MAX_RULE_CHARACTERS},
+                        {
+                            "anyOf": [
+                                {"type": "string", "enum": _MATCH_TYPES},
+                                {"type": "array", "minItems": 1, "items": {"type": "string", "enum": _MATCH_TYPES}},
+                            ]
+                        },
+                    ],
+                    "minItems": 2,
+                    "maxItems": 2,
+                },
+                {"type": "string", "minLength": 1, "maxLength": MAX_RULE_CHARACTERS, "description": "An expression."},
+            ]
+        },
+    },
 }
 _REQUIRED = ["MODEL_TYPE", "PREDICT_TYPE", "START_TIME", "END_TIME", "INPUT_SCHEMA", "OUTPUT_SCHEMA"]
 

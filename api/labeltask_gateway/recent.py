@@ -5,10 +5,10 @@ that come or go between two pages neither repeat nor hide others.
 """
 
 import base64
-import heapq
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, NamedTuple, TypeVar
 
 from labeltask_contract.errors import InvalidTask, Problem, pointer
@@ -72,9 +72,8 @@ Item = TypeVar("Item")
 
 
 def youngest(tasks: Iterable[tuple[Facts, Item]], wanted: Wanted) -> list[Item]:
-    """Return the wanted tasks, youngest first."""
-    found = heapq.nlargest(wanted.limit, (task for task in tasks if wanted.takes(task[0])), key=lambda t: t[0].place)
-    return [item for _, item in found]
+    """Return the wanted tasks of ``tasks``, which come youngest first; no more are looked at than it takes."""
+    return list(islice((item for facts, item in tasks if wanted.takes(facts)), wanted.limit))
 
 
 def write_cursor(place: Place) -> str:

@@ -190,7 +190,7 @@ def read_connection(fields: BodyFields, deployment: Deployment) -> Connection | 
     if "SITE" in fields:
         if "SITE_CONFIG" in fields:
             fields.refuse("SITE", "must not stand beside SITE_CONFIG; keep one of them")
-        elif fields.get("SITE") not in deployment.sites:
+        elif fields.get("SITE") not in list(deployment.sites):
             known = ", ".join(sorted(deployment.sites)) or "none; use SITE_CONFIG"
             fields.refuse("SITE", f"must be a connection that this deployment names: {known}")
         return None

@@ -13,6 +13,7 @@ from demo.setting import ensure_cluster_with_images
 from labeltask_testing.cluster_commands import apply, ensure_namespace, kubectl
 from labeltask_testing.cluster_database import SOURCE_TABLE, ClusterDatabase
 from labeltask_testing.installation import Installation
+from labeltask_testing.requests import GENDER
 from labeltask_testing.source_rows import Post, create_source_table, generate_posts, load_posts
 from localkube.kind_config import TEST_DATABASE, TEST_GATEWAY
 
@@ -26,6 +27,8 @@ SETTINGS = (
     'defaultConnection="main"',
     'historySchemas=["audience_result"]',
     'queues={"held": 0}',
+    # Text inside JSON inside a setting: for requests whose PATTERN is empty.
+    f"gateway.defaultRules={json.dumps(json.dumps({'keyword_model': {'author_name': GENDER}}))}",
 )
 
 

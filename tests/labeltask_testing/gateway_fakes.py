@@ -120,7 +120,9 @@ class FakeCluster:
     def recent_label_tasks(self, wanted: Wanted) -> list[Manifest]:
         """Return the youngest."""
         self._enter("recent_label_tasks")
-        return copy.deepcopy(youngest(((facts_of(task), task) for task in self.label_tasks.values()), wanted))
+        tasks = [(facts_of(task), task) for task in self.label_tasks.values()]
+        ordered = sorted(tasks, key=lambda task: task[0].place, reverse=True)
+        return copy.deepcopy(youngest(ordered, wanted))
 
     def patch_spec(self, kind: ResourceKind, name: str, changes: Manifest) -> bool:
         """Set fields of ``spec``."""

@@ -192,6 +192,18 @@ def test_a_wrong_key_is_named_and_nothing_is_created(changes: dict[str, object],
     (found,) = answer.json()["errors"]
     assert (answer.status_code, found["pointer"], found["message"][: len(message)]) == (400, pointer, message)
     assert (gateway.cluster.calls, gateway.tables.asked) == ([], [])
+    assert CANARY not in answer.text
+
+
+def test_the_gateway_looks_at_the_address_that_was_judged_and_at_none_that_leads_inward() -> None:
+    gateway = gateway_with_finished_tasks()
+    gateway.addresses["db.example"] = ["10.1.2.3"]
+    assert gateway.post("/tasks/dump", dump_body()).status_code == 200
+    assert gateway.tables.asked[0][0] == "10.1.2.3"
+    # The same name a moment later: DNS rebinding.
+    gateway.addresses["db.example"] = ["169.254.169.254"]
+    assert gateway.post("/tasks/dump", dump_body()).status_code == 400
+    assert len(gateway.tables.asked) == 1
 
 
 def test_groups_are_those_of_the_deployment() -> None:

@@ -57,6 +57,11 @@ WRONG_FIELDS: dict[str, tuple[dict[str, object], str, str]] = {
         "is no known key; known are MODEL_TYPE, PREDICT_TYPE, START_TIME, END_TIME, PATTERN",
     ),
     "an unknown site": ({"SITE_CONFIG": ..., "SITE": "x"}, "/SITE", "must be a connection that this deployment names"),
+    "a site that is a list": (
+        {"SITE_CONFIG": ..., "SITE": ["x"]},
+        "/SITE",
+        "must be a connection that this deployment",
+    ),
     "two connections": ({"SITE": "x"}, "/SITE", "must not stand beside SITE_CONFIG"),
     "no connection": ({"SITE_CONFIG": ...}, "/SITE_CONFIG", "is missing; write an object with host, port, user"),
     "a connection in words": ({"SITE_CONFIG": CANARY}, "/SITE_CONFIG", "must be an object with host, port, user"),

@@ -1,5 +1,6 @@
 """The list of tasks in memory, against an API server of two functions."""
 
+import random
 import threading
 from collections.abc import Iterator
 
@@ -8,7 +9,7 @@ import pytest
 from labeltask_gateway import task_index
 from labeltask_gateway.errors import ClusterUnavailable
 from labeltask_gateway.manifests import Manifest
-from labeltask_gateway.recent import Wanted
+from labeltask_gateway.recent import Facts, Place, Wanted, facts_of, youngest
 from labeltask_gateway.task_index import Expired, TaskIndex
 from labeltask_testing.gateway_fakes import label_task_from_kubectl
 
@@ -112,3 +113,42 @@ def test_a_list_that_grew_old_is_unavailable(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(task_index, "STALE_SECONDS", -1.0)
     with pytest.raises(ClusterUnavailable):
         index.youngest(Wanted(1))
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_whatever_happens_pages_are_those_of_all_tasks_sorted(seed: int) -> None:
+    chance = random.Random(seed)
+    there: dict[str, Manifest] = {}
+    events: list[Manifest] = []
+    listed = {name: task(name, chance.randrange(5)) for name in "abc"}
+    there |= listed
+    for _ in range(200):
+        name = chance.choice("abcdefgh")
+        if name in there and chance.random() < 0.4:
+            events.append({"type": "DELETED", "object": there.pop(name)})
+        else:
+            # Of a name that is used again the time of creation is another.
+            there[name] = task(name, chance.randrange(5), stat=chance.choice(["STARTED", "SUCCESS"]))
+            events.append({"type": "MODIFIED", "object": there[name]})
+    index = run(Server(list(listed.values()), events))
+    expected = sorted(there.values(), key=lambda found: facts_of(found).place, reverse=True)
+    seen: list[Manifest] = []
+    behind = None
+    while page := index.youngest(Wanted(2, behind=behind)):
+        seen += page
+        behind = facts_of(page[-1]).place
+    assert [facts_of(found) for found in seen] == [facts_of(found) for found in expected]
+    started = [facts_of(found) for found in expected if found.get("status", {}).get("stat") == "STARTED"]
+    assert [facts_of(found) for found in index.youngest(Wanted(3, stat="STARTED"))] == started[:3]
+
+
+def test_a_page_looks_at_no_more_tasks_than_it_shows() -> None:
+    looked: list[str] = []
+
+    def ordered() -> Iterator[tuple[Facts, str]]:
+        for number in range(10_000):
+            looked.append(str(number))
+            yield Facts(Place("2026-01-01T00:00:00Z", str(number)), "SUCCESS", "rule_model", "default"), str(number)
+
+    assert youngest(ordered(), Wanted(3)) == ["0", "1", "2"]
+    assert looked == ["0", "1", "2"]
