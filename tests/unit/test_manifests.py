@@ -62,9 +62,23 @@ def test_examples_are_tasks_and_dumps_that_the_operator_accepts(file: Path) -> N
             assert found.rules.warnings == ()
 
 
-def test_every_value_is_commented() -> None:
-    for block in (CHART / "values.yaml").read_text(encoding="utf-8").split("\n\n"):
-        assert block.lstrip().startswith("#") or "  # " in block or "    # " in block, block
+def test_the_charts_readme_has_todays_values() -> None:
+    module = generator()
+    assert module.CHART_README.read_text(encoding="utf-8") == module.chart_readme_text(), "run make manifests"
+
+
+def leaves(value: Any, path: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
+    if isinstance(value, dict) and value:
+        return [leaf for name, inner in value.items() for leaf in leaves(inner, (*path, name))]
+    return [path]
+
+
+def test_every_value_has_its_row_in_that_table_or_belongs_to_one_that_has() -> None:
+    values = yaml.safe_load((CHART / "values.yaml").read_text(encoding="utf-8"))
+    rows = {
+        tuple(name.split(".")) for name in re.findall(r"^\| `([\w.]+)` \|", generator().values_table(), re.MULTILINE)
+    }
+    assert [leaf for leaf in leaves(values) if not any(leaf[: len(row)] == row for row in rows)] == []
 
 
 def test_the_schema_knows_every_value_and_no_other() -> None:
@@ -84,6 +98,8 @@ def test_the_schema_knows_every_value_and_no_other() -> None:
                 "source_tables",
                 "label_translations",
                 "conflict_groups",
+                "initialDelaySeconds",
+                "timeoutSeconds",
             }
         for name, inner in value.items():
             compare(inner, node["properties"][name], f"{path}.{name}")
