@@ -176,7 +176,7 @@ class LabelTaskSpec(CamelModel):
     parallelism: Annotated[int, Field(ge=1, le=64, description="Worker pods that share the task.")] = 1
     batch_rows: Annotated[
         int, Field(ge=1, le=100_000, description="Source rows that one transaction covers at most.")
-    ] = 5_000
+    ] = 10_000
     rule_report: Annotated[
         bool,
         Field(

@@ -32,7 +32,7 @@ class Unit:
 
 
 UNITS = (
-    Unit(timedelta(days=1), "DATE_FORMAT(post_time, '%%Y-%%m-%%d 00:00:00')"),
+    Unit(timedelta(days=1), "DATE(post_time)"),
     Unit(timedelta(hours=1), "DATE_FORMAT(post_time, '%%Y-%%m-%%d %%H:00:00')"),
     Unit(timedelta(minutes=1), "DATE_FORMAT(post_time, '%%Y-%%m-%%d %%H:%%i:00')"),
     Unit(timedelta(seconds=1), "DATE_FORMAT(post_time, '%%Y-%%m-%%d %%H:%%i:%%S')"),
