@@ -1,15 +1,17 @@
 """Reasons that take time to show, or that the database or cluster has to be prepared for: all tasks run at once."""
 
 import json
+from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from labeltask_contract.names import job_name
 from labeltask_testing.cluster_commands import apply, kill_container_process, kubectl, kubectl_json
-from labeltask_testing.failed_tasks import assert_failed, stalled_at, wait_failed
+from labeltask_testing.failed_tasks import assert_failed, running_pod, stalled_at, wait_failed
 from labeltask_testing.installation import Installation, wait_until
 from labeltask_testing.requests import gender_resource
 
@@ -142,23 +144,13 @@ def tasks(installation: Installation, connection_secret: str) -> Iterator[Instal
     kubectl("delete", "job", job_name(CONFLICTING), "--namespace", installation.namespace)
 
 
-def running_pod(installation: Installation, name: str) -> str:
-    def found() -> list[str]:
-        task_id = installation.label_task(name).get("status", {}).get("taskId", "none-yet")
-        chosen = ("--selector", f"labelapi.io/task-id={task_id}", "--field-selector", "status.phase=Running")
-        pods = kubectl_json("get", "pods", "--namespace", installation.namespace, *chosen)["items"]
-        return [pod["metadata"]["name"] for pod in pods]
-
-    return wait_until(found, lambda names: len(names) == 1, seconds=90, what=f"the worker of {name} to run")[0]
-
-
 def test_a_worker_that_the_node_evicts(tasks: Installation) -> None:
     pod = running_pod(tasks, "evicted")
     # Frozen, it can't hand its work back: a worker that can is replaced, however often it is evicted.
     kill_container_process(pod, tasks.namespace, "worker", "STOP")
     fill = "open('/tmp/full', 'wb').write(bytes(100 * 2**20))"
     kubectl("exec", pod, "--namespace", tasks.namespace, "--", "python", "-c", fill)
-    assert_failed(tasks, "evicted", "Evicted", "EmptyDir", "64Mi")
+    assert_failed(tasks, "evicted", "Evicted", "EmptyDir", "64Mi", seconds=180)
 
 
 def test_a_job_that_somebody_removes(tasks: Installation) -> None:
@@ -227,6 +219,21 @@ def test_what_keeps_a_worker_from_starting_shows_within_a_minute_and_ends_the_ta
     assert_failed(tasks, name, "DeadlineExceeded", f"deadlineSeconds ({DEADLINE})", f"held by {reason}", words)
     created = datetime.fromisoformat(tasks.label_task(name)["metadata"]["creationTimestamp"])
     assert (stalled_at(tasks, name, reason) - created).total_seconds() <= 60
+
+
+def test_the_operators_metrics_count_the_same_reasons(tasks: Installation) -> None:
+    chosen = ("--namespace", tasks.namespace, "--selector", "app.kubernetes.io/component=operator")
+    (operator,) = kubectl_json("get", "pods", *chosen)["items"]
+    page = f"/api/v1/namespaces/{tasks.namespace}/pods/{operator['metadata']['name']}:8082/proxy/metrics"
+    counted = {
+        (sample.labels["stat"], sample.labels["reason"]): int(sample.value)
+        for family in text_string_to_metric_families(kubectl("get", "--raw", page))
+        for sample in family.samples
+        if sample.name == "labeltask_operator_objects" and sample.labels["kind"] == "LabelTask"
+    }
+    found = kubectl_json("get", "labeltasks", "--namespace", tasks.namespace)["items"]
+    assert counted == Counter((task["status"]["stat"], task["status"].get("reason", "")) for task in found)
+    assert {"ColumnMissing", "DiskFull", "JobRemoved", "SecretMissing"} <= {reason for _, reason in counted}
 
 
 def test_a_server_that_can_only_be_read(installation: Installation, connection_secret: str) -> None:

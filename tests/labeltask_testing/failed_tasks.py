@@ -31,9 +31,11 @@ def wait_failed(installation: Installation, name: str, reason: str, *words: str,
     return status
 
 
-def assert_failed(installation: Installation, name: str, reason: str, *words: str, schema: str | None = None) -> None:
+def assert_failed(
+    installation: Installation, name: str, reason: str, *words: str, schema: str | None = None, seconds: float = 60
+) -> None:
     """The same, and the state table says so too."""
-    status = wait_failed(installation, name, reason, *words)
+    status = wait_failed(installation, name, reason, *words, seconds=seconds)
 
     def stored() -> dict[str, Any]:
         with installation.database.as_root() as db:
@@ -60,3 +62,15 @@ def stalled_at(installation: Installation, name: str, reason: str) -> datetime:
         if event["reason"] == reason and event["message"].startswith("stalled: ")
     ]
     return datetime.fromisoformat(event["firstTimestamp"])
+
+
+def running_pod(installation: Installation, name: str) -> str:
+    """Wait until the one worker of a task runs; return its pod's name."""
+
+    def found() -> list[str]:
+        task_id = installation.label_task(name).get("status", {}).get("taskId", "none-yet")
+        chosen = ("--selector", f"labelapi.io/task-id={task_id}", "--field-selector", "status.phase=Running")
+        pods = kubectl_json("get", "pods", "--namespace", installation.namespace, *chosen)["items"]
+        return [pod["metadata"]["name"] for pod in pods]
+
+    return wait_until(found, lambda names: len(names) == 1, seconds=90, what=f"the worker of {name} to run")[0]
