@@ -59,6 +59,10 @@ test-database: venv ## Tests against a real MariaDB that they start themselves.
 test-cluster: venv ## Tests on a real Kubernetes, brought up when none is there.
 	$(PYTEST) tests/cluster
 
+.PHONY: soak
+soak: venv ## Faults that take long or disturb the whole cluster (API server, etcd); not part of test.
+	$(PYTEST) tests/soak
+
 .PHONY: cluster
 cluster: venv ## Start a real Kubernetes on this machine (NODES=3 for three nodes).
 	$(LOCALKUBE) up $(if $(NODES),--nodes $(NODES))
