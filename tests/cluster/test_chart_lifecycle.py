@@ -1,0 +1,140 @@
+"""A release's life on a real cluster: helm test, rights, upgrade and rollback beside a running task, uninstall.
+
+One release in a namespace of its own that enforces Pod Security ``restricted``, on the database of the other tests. It
+takes over the CRDs of the cluster, which `helm uninstall` keeps. The tests follow one another.
+"""
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+
+from labeltask_testing.cluster_commands import ROOT, apply, ensure_namespace, image_split, kubectl, kubectl_json, run
+from labeltask_testing.database_rows import assert_as_expected
+from labeltask_testing.installation import Installation, wait_until
+from labeltask_testing.requests import expected_rows, gender_request, gender_resource
+from labeltask_testing.source_rows import Post
+
+NAMESPACE = "labeltask-lifecycle"
+RELEASE = "labeltask"
+SECRET = "own-connection"
+CRDS = ("labeltasks.labelapi.io", "labeldumps.labelapi.io")
+
+
+def upgrade(installation: Installation, *settings: str) -> None:
+    database = installation.database
+    values = {
+        "image": image_split(installation.images.control),
+        "worker": {"image": image_split(installation.images.worker)},
+        "connections": {"own": {"existingSecret": SECRET}},
+        "test": {"site": "own", "inputSchema": database.source_schema, "outputSchema": database.output_schema},
+    }
+    chart = str(ROOT / "charts" / "labeltask")
+    run(
+        *("helm", "upgrade", "--install", RELEASE, chart, "--namespace", NAMESPACE, "--take-ownership"),
+        *("--values", "-", "--wait", "--timeout", "3m", *(part for setting in settings for part in ("--set", setting))),
+        stdin=json.dumps(values),
+        timeout_seconds=240,
+    )
+
+
+@pytest.fixture(scope="module")
+def released(installation: Installation) -> Iterator[Installation]:
+    ensure_namespace(NAMESPACE)
+    connection = {"connection.json": json.dumps(installation.database.site_config)}
+    metadata = {"name": SECRET, "namespace": NAMESPACE}
+    apply({"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": connection})
+    upgrade(installation)
+    yield replace(installation, namespace=NAMESPACE)
+    kubectl("delete", "namespace", NAMESPACE, "--timeout", "120s", timeout_seconds=150)
+
+
+def test_the_release_owns_the_definitions(released: Installation) -> None:
+    for crd in CRDS:
+        annotations = kubectl_json("get", "crd", crd)["metadata"]["annotations"]
+        assert (annotations["meta.helm.sh/release-namespace"], annotations["helm.sh/resource-policy"]) == (
+            released.namespace,
+            "keep",
+        )
+
+
+def test_helm_test_runs_a_task_and_deletes_it(released: Installation) -> None:
+    printed = run("helm", "test", RELEASE, "--namespace", NAMESPACE, "--timeout", "3m", timeout_seconds=200)
+    assert "Phase:          Succeeded" in printed
+    assert kubectl("get", "labeltasks", "--namespace", released.namespace, "--output", "name") == ""
+
+
+def rights(account: str) -> set[tuple[str, str]]:
+    """What an account may do beyond what every account may: resource and verbs, in their order."""
+    listed = kubectl(
+        *("auth", "can-i", "--list", "--namespace", NAMESPACE, "--no-headers"),
+        f"--as=system:serviceaccount:{NAMESPACE}:{account}",
+    )
+    rows = (line.split("[") for line in listed.splitlines())
+    return {(row[0].strip(), row[-1].strip().rstrip("]")) for row in rows}
+
+
+@pytest.mark.parametrize(
+    ("account", "expected"),
+    [
+        ("labeltask-worker", set()),
+        (
+            "labeltask-gateway",
+            {
+                ("labeltasks.labelapi.io", "create get list watch patch delete"),
+                ("labeldumps.labelapi.io", "create get patch delete"),
+                ("secrets", "create get delete"),
+            },
+        ),
+        (
+            "labeltask-operator",
+            {
+                ("labeltasks.labelapi.io", "get list watch delete"),
+                ("labeldumps.labelapi.io", "get list watch delete"),
+                ("labeltasks.labelapi.io/status", "patch"),
+                ("labeldumps.labelapi.io/status", "patch"),
+                ("jobs.batch", "create get list watch patch delete"),
+                ("pods", "get list watch"),
+                ("secrets", "get"),
+                ("configmaps", "create get"),
+                ("events", "create list"),
+            },
+        ),
+    ],
+)
+def test_an_account_may_do_this_and_no_more(
+    account: str, expected: set[tuple[str, str]], released: Installation
+) -> None:
+    assert rights(account) - rights("nobody") == expected
+
+
+def test_a_task_that_runs_outlives_upgrade_and_rollback(released: Installation, posts: list[Post]) -> None:
+    apply(gender_resource(released, "outliving", SECRET, batchRows=1))
+    wait_until(
+        lambda: released.label_task("outliving").get("status", {}).get("progress", {}).get("rowsRead", 0),
+        lambda rows: rows > 0,
+        seconds=90,
+        what="rows to be read",
+    )
+    upgrade(released, "gateway.logLevel=WARNING", "operator.logLevel=WARNING")
+    assert released.label_task("outliving")["status"]["stat"] == "STARTED"
+    run("helm", "rollback", RELEASE, "1", "--namespace", NAMESPACE, "--wait", "--timeout", "3m", timeout_seconds=200)
+    status = wait_until(
+        lambda: released.label_task("outliving")["status"],
+        lambda seen: "completionTime" in seen,
+        seconds=180,
+        what="the task to end",
+    )
+    assert (status["stat"], status["prodStat"], status["attempts"]) == ("SUCCESS", "finish", 1)
+    expected = expected_rows(posts, status["taskId"], gender_request(released))
+    with released.database.as_root() as db:
+        assert_as_expected(db, released.database.output_schema, status["taskId"], expected)
+
+
+def test_uninstall_keeps_tasks_which_can_be_deleted_without_the_operator(released: Installation) -> None:
+    run("helm", "uninstall", RELEASE, "--namespace", NAMESPACE, "--wait", "--timeout", "2m", timeout_seconds=150)
+    assert kubectl("get", "deployments", "--namespace", NAMESPACE, "--output", "name") == ""
+    assert released.label_task("outliving")["status"]["stat"] == "SUCCESS"
+    kubectl("delete", "labeltask", "outliving", "--namespace", NAMESPACE, "--timeout", "30s")
+    kubectl("get", "crd", *CRDS)
