@@ -12,7 +12,7 @@ import pytest
 from database.worker_runs import Ended, Stage, Task
 from labeltask_contract.reasons import FACTS, Reason
 from labeltask_contract.stat import Stat
-from labeltask_testing.mariadb import PASSWORD
+from labeltask_testing.mariadb import PASSWORD, running_server
 from labeltask_testing.source_rows import generate_posts
 
 READER = "reader"
@@ -124,6 +124,13 @@ def test_a_read_only_server_is_said_to_be_one(stage: Stage, reader: dict[str, ob
         expect_failure(task, Reason.OUTPUT_NOT_WRITABLE, "read-only", stage.output_schema, in_state=False)
     finally:
         stage.server.execute("SET GLOBAL read_only = 0")
+
+
+def test_a_server_whose_binary_log_takes_statements_only_is_told_what_to_set(tmp_path: Path) -> None:
+    with running_server("--log-bin", "--server-id=1", "--binlog-format=STATEMENT") as server:
+        stage = Stage(server, tmp_path, "logged_input", "logged_output")
+        stage.create()
+        expect_failure(stage.task(), Reason.OUTPUT_NOT_WRITABLE, "binlog_format to MIXED or ROW", in_state=False)
 
 
 def test_rules_that_changed_after_the_task_was_accepted_are_refused(stage: Stage) -> None:

@@ -84,6 +84,12 @@ def _classify_object(code: int, text: str, address: str, place: str) -> TaskFail
     if code in _READ_ONLY:
         message = f"{address} can't be written{place}: {text}; name a primary server or end its read-only mode"
         return TaskFailure(Reason.OUTPUT_NOT_WRITABLE, message)
+    if code == 1665:
+        message = (
+            f"{address} can't be written{place}: {text}; set the server's binlog_format to MIXED or ROW, "
+            "which its READ COMMITTED sessions need"
+        )
+        return TaskFailure(Reason.OUTPUT_NOT_WRITABLE, message)
     if code in _FULL or (code in _FILE_ERRORS and _NO_SPACE in text):
         return TaskFailure(Reason.DISK_FULL, f"{address} has no room left{place}: {text}; free or add disk space")
     if code in _TOO_LARGE:

@@ -49,6 +49,7 @@ def test_names_are_joined_and_values_are_marked() -> None:
         (1021, Reason.DISK_FULL),
         (1290, Reason.OUTPUT_NOT_WRITABLE),
         (1836, Reason.OUTPUT_NOT_WRITABLE),
+        (1665, Reason.OUTPUT_NOT_WRITABLE),
         (1153, Reason.ROW_TOO_LARGE),
         (1406, Reason.ROW_TOO_LARGE),
         (2006, Reason.CONNECTION_LOST),
