@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from labeltask_contract.connection import Connection, load_connection
 from labeltask_contract.spec import ConnectionSource
 from labeltask_gateway.cluster import Cluster
-from labeltask_gateway.errors import NoAccount
+from labeltask_gateway.errors import NoAccount, SecretMissing
 from labeltask_gateway.hosts import AllowedHosts
 from labeltask_gateway.settings import NamedConnection
 
@@ -30,13 +30,18 @@ class Accounts:
         The host of an account that a caller brought is judged again, on its addresses of now, and replaced by the one
         that was judged: a name that has changed its address since must not lead the gateway elsewhere.
 
-        :raises NoAccount: when the deployment has no such connection, or the host may not be used (any more).
+        :raises NoAccount: when the deployment has no such connection, the task's Secret is not there, or the host may
+            not be used (any more).
         :raises InvalidTask: when the Secret holds no connection.
         """
         if source is not None and source.secret_key_ref is not None:
             reference = source.secret_key_ref
-            brought = load_connection(self.cluster.read_secret_key(reference.name, reference.key))
-            return self.pinned(brought)
+            try:
+                content = self.cluster.read_secret_key(reference.name, reference.key)
+            except SecretMissing as error:
+                # Whoever made the task named it wrong, or it is just being made or deleted.
+                raise NoAccount(f"the task's connection can't be read: {error.cause}") from None
+            return self.pinned(load_connection(content))
         return self.of_site(source.site if source is not None else None)
 
     def of_site(self, wanted: str | None) -> Connection:

@@ -54,7 +54,10 @@ class Cluster(Protocol):
         """Set fields of ``spec``; return False when the custom resource is gone."""
 
     def read_secret_key(self, name: str, key: str) -> bytes:
-        """Return what a Secret holds under ``key``."""
+        """Return what a Secret holds under ``key``.
+
+        :raises SecretMissing: when there is no such Secret, or no such key in it.
+        """
 
     def review_token(self, token: str, audiences: tuple[str, ...]) -> Identity | None:
         """Return whose token it is; None when the API server does not know it for these audiences."""

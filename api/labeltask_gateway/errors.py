@@ -12,6 +12,7 @@ LabelTaskError
     ├── TooBusy, TrialTooSlow                               what a try-out costs has a limit
     ├── ClusterUnavailable, HistoryUnavailable, DatabaseUnavailable    nobody answers; worth another try
     └── ClusterRefused                                      the installation is wrong, not the request
+        └── SecretMissing                                   it names a Secret or key that is not there
 """
 
 from collections.abc import Sequence
@@ -155,3 +156,7 @@ class ClusterRefused(GatewayError):
     def __init__(self, cause: str) -> None:
         self.cause = cause
         super().__init__("Kubernetes refuses the gateway; the cause is in the gateway's log under this request id")
+
+
+class SecretMissing(ClusterRefused):
+    """A Secret, or the key in it, is not there."""

@@ -16,7 +16,7 @@ from urllib3.util.retry import Retry
 from labeltask_contract.names import GROUP, LABEL_TASK, PLURAL, VERSION, ResourceKind, task_id_of
 from labeltask_gateway.api_errors import API_CALL_ERRORS, is_missing, is_taken, translate
 from labeltask_gateway.cluster import Identity
-from labeltask_gateway.errors import AlreadyThere, ClusterRefused
+from labeltask_gateway.errors import AlreadyThere, SecretMissing
 from labeltask_gateway.manifests import Manifest
 from labeltask_gateway.recent import Wanted
 from labeltask_gateway.reviews import Reviews
@@ -190,10 +190,12 @@ class KubernetesCluster:
         try:
             secret = self._core.read_namespaced_secret(name, self._namespace, _request_timeout=self._timeout)
         except API_CALL_ERRORS as error:
+            if isinstance(error, ApiException) and is_missing(error):
+                raise SecretMissing(f"the Secret {name} does not exist") from None
             raise translate(error, f"get the Secret {name}") from None
         content = (secret.data or {}).get(key)
         if content is None:
-            raise ClusterRefused(f"the Secret {name} has no key {key}")
+            raise SecretMissing(f"the Secret {name} has no key {key}")
         return base64.b64decode(content)
 
     def review_token(self, token: str, audiences: tuple[str, ...]) -> Identity | None:

@@ -22,7 +22,7 @@ from labeltask_contract.spec import LabelTaskSpec, Policy
 from labeltask_gateway.app import Backends, create_app
 from labeltask_gateway.cluster import Identity
 from labeltask_gateway.default_rules import DefaultRules
-from labeltask_gateway.errors import AlreadyThere
+from labeltask_gateway.errors import AlreadyThere, SecretMissing
 from labeltask_gateway.hosts import Address
 from labeltask_gateway.manifests import Manifest
 from labeltask_gateway.recent import Wanted, facts_of, youngest
@@ -145,7 +145,10 @@ class FakeCluster:
     def read_secret_key(self, name: str, key: str) -> bytes:
         """Return what the Secret holds."""
         self._enter("read_secret_key")
-        return base64.b64decode(self.secrets[name]["data"][key])
+        content = self.secrets.get(name, {}).get("data", {}).get(key)
+        if content is None:
+            raise SecretMissing(f"the Secret {name} does not exist")
+        return base64.b64decode(content)
 
     def check_reachable(self) -> None:
         """Return."""

@@ -15,7 +15,7 @@ import pytest
 from labeltask_contract.errors import InvalidTask
 from labeltask_contract.names import LABEL_TASK
 from labeltask_gateway.cluster import Identity
-from labeltask_gateway.errors import AlreadyThere, ClusterRefused, ClusterUnavailable
+from labeltask_gateway.errors import AlreadyThere, ClusterRefused, ClusterUnavailable, SecretMissing
 from labeltask_gateway.kubernetes_cluster import KubernetesCluster, connect
 from labeltask_gateway.recent import Wanted
 
@@ -177,11 +177,14 @@ def test_deleting_what_is_gone_is_no_error(cluster: KubernetesCluster, api: ApiS
 
 def test_a_secrets_key_is_decoded_and_a_missing_one_named(cluster: KubernetesCluster, api: ApiServer) -> None:
     secret = {"kind": "Secret", "apiVersion": "v1", "data": {"connection.json": "e30="}}
-    api.answers = [(200, secret), (200, secret)]
+    api.answers = [(200, secret), (200, secret), (404, {})]
     assert cluster.read_secret_key("db", "connection.json") == b"{}"
-    with pytest.raises(ClusterRefused) as caught:
+    with pytest.raises(SecretMissing) as caught:
         cluster.read_secret_key("db", "other.json")
     assert caught.value.cause == "the Secret db has no key other.json"
+    with pytest.raises(SecretMissing) as caught:
+        cluster.read_secret_key("gone", "connection.json")
+    assert caught.value.cause == "the Secret gone does not exist"
 
 
 @pytest.mark.parametrize(

@@ -120,6 +120,34 @@ def test_a_deployment_without_the_connection_says_so() -> None:
     )
 
 
+def test_a_task_whose_secret_is_not_there_has_no_sample_and_says_which_secret() -> None:
+    gateway = Gateway()
+    reference = {"secretKeyRef": {"name": "never-there", "key": "connection.json"}}
+    gateway.cluster.add(label_task_from_kubectl(ID, connectionFrom=reference))
+    answer = gateway.get(f"/tasks/{ID}/sample")
+    assert (answer.status_code, answer.json()["error_message"]) == (
+        409,
+        "the task's connection can't be read: the Secret never-there does not exist",
+    )
+
+
+def test_a_task_that_is_being_deleted_and_has_lost_its_secret_has_no_sample() -> None:
+    gateway = Gateway()
+    task_id = gateway.post("/api/tasks/", create_body()).json()["error_message"]["task_id"]
+    gateway.cluster.secrets.clear()
+    answer = gateway.get(f"/tasks/{task_id}/sample")
+    assert (answer.status_code, answer.json()["error_message"]) == (
+        409,
+        f"the task's connection can't be read: the Secret {task_id} does not exist",
+    )
+
+
+def test_a_secret_that_the_deployment_names_and_lacks_is_the_deployments_fault() -> None:
+    gateway = Gateway(**MAIN)
+    gateway.cluster.add(label_task_from_kubectl(ID))
+    assert gateway.get(f"/tasks/{ID}/sample").status_code == 500
+
+
 def test_a_host_that_has_turned_inward_since_is_not_connected_to() -> None:
     gateway = Gateway()
     gateway.addresses["db.example"] = ["203.0.113.9"]
