@@ -149,9 +149,9 @@ def test_an_api_server_that_takes_five_seconds_makes_nobody_unready_and_no_answe
             # More callers than the gateway has threads, each a task that nobody has.
             asked = [threads.submit(_status, f"{url}/tasks/{number:032x}") for number in range(50)]
             ready = threads.submit(_status, f"{url}/readyz")
-            started = time.monotonic()
             assert _status(f"{url}/healthz") == 200
-            assert time.monotonic() - started < 2
+            # Answered while all the others still wait for the API server.
+            assert not any(answer.done() for answer in (*asked, ready))
             assert ready.result() == 200
             assert {one.result() for one in asked} == {404}
         assert program.poll() is None
