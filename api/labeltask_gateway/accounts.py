@@ -55,6 +55,13 @@ class Accounts:
             raise NoAccount("the deployment has no connection for this task")
         return load_connection(self.cluster.read_secret_key(named.secret_name, named.key))
 
+    def of_request(self, brought: Connection | None, site: str | None) -> Connection:
+        """Return the account of a request: the one that it brings, else a connection that the deployment names.
+
+        :raises NoAccount: as :meth:`pinned` and :meth:`of_site`.
+        """
+        return self.of_site(site) if brought is None else self.pinned(brought)
+
     def pinned(self, brought: Connection) -> Connection:
         """Return a caller's account with its host as the address that was judged.
 

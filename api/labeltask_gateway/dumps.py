@@ -76,10 +76,7 @@ class Dumps:
         return read_label_dump(manifest)
 
     def _check_finished(self, request: DumpRequest) -> None:
-        if request.connection is not None:
-            account = self._accounts.pinned(request.connection)
-        else:
-            account = self._accounts.of_site(request.site)
+        account = self._accounts.of_request(request.connection, request.site)
         spec = request.spec
         rows = self._tables.states(account, spec.output.schema_, spec.task_ids)
         unfinished = unfinished_tasks(spec.task_ids, rows)

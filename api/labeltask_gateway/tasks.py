@@ -101,10 +101,7 @@ class Tasks:
     def estimate(self, request: CreateRequest) -> tuple[int | None, str]:
         """Return the database's guess of how many rows a request would read, and in words where it comes from."""
         try:
-            if request.connection is not None:
-                account = self._accounts.pinned(request.connection)
-            else:
-                account = self._accounts.of_site(request.site)
+            account = self._accounts.of_request(request.connection, request.site)
             rows = self._tables.estimate(account, request.spec)
         except LabelTaskError as error:
             return None, f"no estimate: {error}"

@@ -21,29 +21,11 @@ from labeltask_testing.cluster_commands import apply, kill_container_process, ku
 from labeltask_testing.cluster_database import SOURCE_TABLE
 from labeltask_testing.database_rows import assert_as_expected, labelled_rows
 from labeltask_testing.installation import Body, Installation, wait_until
+from labeltask_testing.printed_request import fill_printed
 from labeltask_testing.requests import GENDER, expected_rows, gender_request
 from labeltask_testing.source_rows import Post, create_source_table
 
 PRINTED_SCHEMA = "wh_tiktok"
-# As release-notes.md prints it, tabs and all; the four placeholders of the account are filled in.
-PRINTED = """{
-    "MODEL_TYPE": "keyword_model",
-    "PREDICT_TYPE": "author_name",
-    "START_TIME": "2020-01-01",
-    "END_TIME": "2021-01-01",
-    "PATTERN": {},
-    "INPUT_SCHEMA": "wh_tiktok",
-    "INPUT_TABLE": "ts_page_content",
-    "OUTPUT_SCHEMA": "audience_result",
-    "COUNTDOWN": 5,
-    "QUEUE": "queue1",
-    "SITE_CONFIG": {"host": <source.host>,
-    \t\t\t\t "port": <source.port>,
-                   "user": <source.username>,
-                   "password": <source.password>,
-                   "db": <source.schema>,
-                   "charset": "utf8mb4"}
-  }"""
 
 
 @pytest.fixture(scope="module")
@@ -66,14 +48,6 @@ def printed_source(installation: Installation) -> str:
     return PRINTED_SCHEMA
 
 
-def printed(installation: Installation) -> str:
-    site = installation.database.site_config
-    text = PRINTED
-    for placeholder, key in (("host", "host"), ("port", "port"), ("username", "user"), ("password", "password")):
-        text = text.replace(f"<source.{placeholder}>", json.dumps(site[key], ensure_ascii=False))
-    return text.replace("<source.schema>", json.dumps(PRINTED_SCHEMA))
-
-
 def post_text(installation: Installation, text: str) -> httpx.Response:
     headers = {"accept": "application/json", "Content-Type": "application/json"}
     return httpx.post(f"{installation.url}/api/tasks/", content=text.encode(), headers=headers, timeout=60)
@@ -82,7 +56,7 @@ def post_text(installation: Installation, text: str) -> httpx.Response:
 def test_the_printed_requests_give_the_printed_answers_field_by_field(
     installation: Installation, printed_source: str
 ) -> None:
-    answer = post_text(installation, printed(installation)).json()
+    answer = post_text(installation, fill_printed(installation.database.site_config, PRINTED_SCHEMA)).json()
     task_id = answer["error_message"]["task_id"]
     assert answer == {
         "error_code": 200,
@@ -125,7 +99,8 @@ def test_the_printed_requests_give_the_printed_answers_field_by_field(
         "error_message": None,
     }
     # abort as the notes print it: the same path as create, TASK_ID alone.
-    second = post_text(installation, printed(installation)).json()["error_message"]["task_id"]
+    request = fill_printed(installation.database.site_config, PRINTED_SCHEMA)
+    second = post_text(installation, request).json()["error_message"]["task_id"]
     aborted = post_text(installation, f'{{\n    \t"TASK_ID": "{second}"\n    }}')
     assert aborted.json() == {
         "error_code": 200,

@@ -111,6 +111,15 @@ def stored(installation: Installation, name: str, task_id: str) -> dict[str, Any
         return state(db, name.replace("-", "_"), task_id)
 
 
+def wait_broken(installation: Installation, name: str, task_id: str) -> dict[str, Any]:
+    return wait_until(
+        lambda: stored(installation, name, task_id),
+        lambda row: row["stat"] == "BREAK",
+        seconds=20,
+        what="BREAK in the row",
+    )
+
+
 def patch(installation: Installation, name: str, **spec: bool) -> None:
     change = json.dumps({"spec": spec})
     kubectl("patch", "labeltask", name, "--namespace", installation.namespace, "--type", "merge", "--patch", change)
@@ -176,9 +185,7 @@ def test_an_abort_is_break_everywhere_and_leaves_no_pod(
         "Aborted",
         ("True", "Aborted"),
     )
-    row = wait_until(
-        lambda: stored(tasks, name, task_id), lambda row: row["stat"] == "BREAK", seconds=20, what="BREAK in the row"
-    )
+    row = wait_broken(tasks, name, task_id)
     assert row["prod_stat"] is None
     assert (final["stat"], final["error_message"]) == ("BREAK", resource["errorMessage"])
     assert row["error_message"] == resource["errorMessage"] == "aborted by spec.abort"
@@ -191,9 +198,7 @@ def test_a_delete_leaves_no_pod_and_break_in_the_state_table(
     name = f"delete-{phase}"
     tasks, task_id = installation, ids[name]
     wait_no_pod(tasks, task_id)
-    row = wait_until(
-        lambda: stored(tasks, name, task_id), lambda row: row["stat"] == "BREAK", seconds=20, what="BREAK in the row"
-    )
+    row = wait_broken(tasks, name, task_id)
     assert row["error_message"] == "the LabelTask was deleted"
     left = kubectl("get", "job,configmap,pod", "--namespace", tasks.namespace, "--output", "name")
     assert task_id not in left

@@ -199,9 +199,24 @@ def test_a_task_whose_rows_were_left_without_a_ledger_is_labelled_anew_without_a
     task.check()
 
 
+def test_a_ledger_that_is_lost_halfway_takes_digests_and_rule_hits_of_the_task_with_it(stage: Stage) -> None:
+    stage.load(generate_posts(4_000, seed=8))
+    task = stage.task(batch_rows=5, rule_report=True)
+    run = task.start()
+    eventually(lambda: rows_committed(task) >= 300)
+    run.kill()
+    assert stat_of(task) is Stat.STARTED
+    stage.server.execute(f"DELETE FROM `{stage.output_schema}`.label_slice")
+    task.run_to_success()
+    expected = task.check()
+    counted = f"SELECT rows_matched FROM `{stage.output_schema}`.label_rule_hit WHERE label_no = -1"
+    assert stage.server.execute(counted) == [(expected.state["length_output_table"],)]
+
+
 def test_an_aborted_task_stays_aborted_and_its_worker_leaves(stage: Stage) -> None:
     stage.load(generate_posts(15_000, seed=9))
-    task = stage.task(batch_rows=20)
+    # One row each, so that all of them take many times the second after which a worker looks at its row.
+    task = stage.task(batch_rows=1)
     run = task.start()
     eventually(lambda: rows_committed(task) >= 200)
     stage.server.execute(f"UPDATE `{stage.output_schema}`.state SET stat = 'BREAK'")

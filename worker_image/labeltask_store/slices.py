@@ -89,12 +89,12 @@ def ensure_tables(db: DbConnection, schema: str, tables: Mapping[str, str]) -> N
 
 
 def store_plan(
-    db: DbConnection, schema: str, worker: Worker, planned: Sequence[PlannedSlice], result_tables: Iterable[str]
+    db: DbConnection, schema: str, worker: Worker, planned: Sequence[PlannedSlice], written_tables: Iterable[str]
 ) -> None:
     """Write the slices, all or none; a plan that is there already stays.
 
-    What ``result_tables`` hold of a task without a plan was written by one whose ledger got lost: it is removed,
-    because the range is read from its start now.
+    What ``written_tables`` (result rows, digests, rule hits) hold of a task without a plan was written by one whose
+    ledger got lost: it is removed, because the range is read from its start now.
 
     :raises Fenced: when ``worker`` is not registered any more.
     """
@@ -105,7 +105,7 @@ def store_plan(
         db.rollback()
         raise Fenced
     if not rows_of(db, f"SELECT 1 FROM {table} WHERE task_id = %s LIMIT 1", (worker.task_id,)):  # noqa: S608
-        for name in result_tables:
+        for name in written_tables:
             changed_by(db, f"DELETE FROM {qualified(schema, name)} WHERE task_id = %s", (worker.task_id,))  # noqa: S608
         values = [
             (worker.task_id, number, format_time(part.start), format_time(part.end), part.rows)

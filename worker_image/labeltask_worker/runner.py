@@ -10,9 +10,10 @@ from labeltask_contract.reasons import FACTS, Reason
 from labeltask_contract.stat import Stat
 from labeltask_contract.task_document import TaskDocument
 from labeltask_contract.times import parse_time
+from labeltask_store.authors import AUTHOR_TABLE
 from labeltask_store.connection import DbConnection
 from labeltask_store.ledger_sums import Totals, count_slices
-from labeltask_store.rule_hits import ReportLine
+from labeltask_store.rule_hits import PART_TABLE, ReportLine
 from labeltask_store.slice_plan import count_in, cut_range
 from labeltask_store.slices import store_plan
 from labeltask_store.state_table import end_task, start_task
@@ -97,7 +98,8 @@ class Run:
         database.run(lambda db: register(db, task.output_schema, worker))
         self._worker = worker
         database.run(lambda db: start_task(db, task.output_schema, task.task_id))
-        self._cut_range(task, database, worker, access.index, list(tables))
+        written = [*tables, AUTHOR_TABLE, *([PART_TABLE] if task.rule_report else [])]
+        self._cut_range(task, database, worker, access.index, written)
         self._pipeline = Pipeline(
             task,
             worker,
@@ -118,7 +120,7 @@ class Run:
                 self._show_report(report)
 
     def _cut_range(
-        self, task: TaskDocument, database: Database, worker: Worker, index: str | None, tables: list[str]
+        self, task: TaskDocument, database: Database, worker: Worker, index: str | None, written: list[str]
     ) -> None:
         """Have the slices: index 0 cuts the range, the others wait for it."""
         while not database.run(lambda db: count_slices(db, task.output_schema, task.task_id)):
@@ -131,7 +133,7 @@ class Run:
             def plan(db: DbConnection) -> None:
                 counter = count_in(db, task.input_schema, task.input_table, index)
                 cut = cut_range(parse_time(task.start_time), parse_time(task.end_time), task.slice_rows, counter)
-                store_plan(db, task.output_schema, worker, cut, tables)
+                store_plan(db, task.output_schema, worker, cut, written)
                 _log.info("range cut", slices=len(cut), rows=sum(part.rows for part in cut))
 
             database.run(plan, where=f"cutting the range of {task.input_schema}.{task.input_table}", read_seconds=600)

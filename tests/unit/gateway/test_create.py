@@ -9,26 +9,8 @@ from labeltask_contract.pattern import ModelType, unpack_pattern
 from labeltask_gateway.default_rules import parse_default_rules
 from labeltask_gateway.errors import ClusterRefused, ClusterUnavailable
 from labeltask_testing.gateway_fakes import CANARY, Gateway, create_body, site_config
+from labeltask_testing.printed_request import fill_printed
 
-# As release-notes.md prints it, its placeholders filled; tabs and spaces as there.
-PRINTED = """{
-    "MODEL_TYPE": "keyword_model",
-    "PREDICT_TYPE": "author_name",
-    "START_TIME": "2020-01-01",
-    "END_TIME": "2021-01-01",
-    "PATTERN": {},
-    "INPUT_SCHEMA": "wh_tiktok",
-    "INPUT_TABLE": "ts_page_content",
-    "OUTPUT_SCHEMA": "audience_result",
-    "COUNTDOWN": 5,
-    "QUEUE": "queue1",
-    "SITE_CONFIG": {"host": "db.example",
-    \t\t\t\t "port": 3306,
-                   "user": "label",
-                   "password": "hunter2-canary",
-                   "db": "wh_tiktok",
-                   "charset": "utf8mb4"}
-  }"""
 RULES = parse_default_rules(
     json.dumps({"keyword_model": {"author_name": {"男性": [["先生", "exactly"]]}}}, ensure_ascii=False).encode()
 )
@@ -60,7 +42,7 @@ def created_spec(gateway: Gateway) -> dict[str, Any]:
 @pytest.mark.parametrize("path", ["/api/tasks/", "/api/tasks", "/tasks/", "/tasks"])
 def test_the_printed_request_gives_the_printed_answer(path: str) -> None:
     gateway = Gateway(RULES)
-    answer = gateway.post_text(path, PRINTED)
+    answer = gateway.post_text(path, fill_printed(site_config(), "wh_tiktok"))
     assert answer.status_code == 200
     (task_id,) = gateway.cluster.label_tasks
     assert answer.json() == {"error_code": 200, "error_message": {**ANSWER_FIELDS, "task_id": task_id}}

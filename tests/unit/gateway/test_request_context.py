@@ -4,35 +4,26 @@ import json
 import logging
 import re
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
-import structlog
 
 from labeltask_gateway.errors import ClusterRefused
 from labeltask_logs.json_lines import configure_logging
 from labeltask_testing.gateway_fakes import CANARY, Gateway, create_body, site_config
+from labeltask_testing.log_lines import log_lines, restored_logging
 
 
 @pytest.fixture(autouse=True)
 def _restore_logging() -> Iterator[None]:
-    root = logging.getLogger()
-    before, level = root.handlers[:], root.level
-    yield
-    root.handlers[:] = before
-    root.setLevel(level)
-    structlog.reset_defaults()
-
-
-def lines(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    with restored_logging():
+        yield
 
 
 def test_a_request_id_that_is_fit_is_kept_in_header_body_and_log(capsys: pytest.CaptureFixture[str]) -> None:
     configure_logging("INFO")
     answer = Gateway().get("/api/nothing?password=x", headers={"X-Request-ID": "abc-1.2_3"})
     assert answer.headers["X-Request-ID"] == answer.json()["request_id"] == "abc-1.2_3"
-    (line,) = [line for line in lines(capsys) if line["event"] == "request"]
+    (line,) = [line for line in log_lines(capsys) if line["event"] == "request"]
     assert (line["request_id"], line["method"], line["path"], line["status"]) == (
         "abc-1.2_3",
         "GET",
@@ -59,7 +50,7 @@ def test_a_fault_that_nobody_foresaw_is_a_500_that_shows_nothing(capsys: pytest.
         "errors": [],
         "request_id": answer.headers["X-Request-ID"],
     }
-    logged = lines(capsys)
+    logged = log_lines(capsys)
     (fault,) = [line for line in logged if line["event"] == "unforeseen_error"]
     assert fault["request_id"] == answer.headers["X-Request-ID"]
     assert fault["exception"][0]["error"] == "RuntimeError"
@@ -77,7 +68,7 @@ def test_what_the_api_server_says_of_the_installation_is_logged_and_not_shown(
     assert answer.status_code == 500
     assert "serviceaccount" not in answer.text
     assert "under this request id" in answer.json()["error_message"]
-    (line,) = [line for line in lines(capsys) if line["event"] == "cluster_refused"]
+    (line,) = [line for line in log_lines(capsys) if line["event"] == "cluster_refused"]
     assert line["cause"] == "create a LabelTask: 403 system:serviceaccount:x"
 
 
@@ -120,7 +111,7 @@ def test_lines_of_libraries_are_json_too_and_their_bodies_are_never_logged(capsy
     logging.getLogger("kubernetes.client.rest").debug("response body: %s", CANARY)
     logging.getLogger("uvicorn.error").info("Started server process [%d]", 1)
     logging.getLogger("uvicorn.error").error("Exception in ASGI application", exc_info=ValueError(CANARY))
-    started, fault = lines(capsys)
+    started, fault = log_lines(capsys)
     assert (started["event"], started["level"]) == ("Started server process [1]", "info")
     assert fault["exception"][0]["error"] == "ValueError"
     assert CANARY not in json.dumps(fault)
@@ -131,7 +122,7 @@ def test_probes_are_not_worth_a_line_while_they_succeed(capsys: pytest.CaptureFi
     gateway = Gateway()
     gateway.get("/healthz")
     gateway.get("/readyz")
-    assert [line for line in lines(capsys) if line["event"] == "request"] == []
+    assert [line for line in log_lines(capsys) if line["event"] == "request"] == []
 
 
 @pytest.mark.parametrize(

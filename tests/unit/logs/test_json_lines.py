@@ -3,29 +3,21 @@
 import json
 import logging
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 import structlog
 
 from labeltask_logs.json_lines import configure_logging, text_of
 from labeltask_operator.cluster import ApiFailure
+from labeltask_testing.log_lines import log_lines, restored_logging
 
 CANARY = "hunter2-canary"
 
 
 @pytest.fixture(autouse=True)
 def _restore_logging() -> Iterator[None]:
-    root = logging.getLogger()
-    before, level = root.handlers[:], root.level
-    yield
-    root.handlers[:] = before
-    root.setLevel(level)
-    structlog.reset_defaults()
-
-
-def lines(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    with restored_logging():
+        yield
 
 
 def broken() -> None:
@@ -46,7 +38,7 @@ def test_an_error_is_logged_by_class_and_place_and_never_by_its_text(
         broken()
     except ValueError:
         logger.warning("it failed", exc_info=True)
-    (line,) = lines(capsys)
+    (line,) = log_lines(capsys)
     assert (line["event"], line["level"]) == ("it failed", "warning")
     assert [found["error"] for found in line["exception"]] == ["ValueError", "KeyError"]
     assert all("test_json_lines.py" in place for found in line["exception"] for place in found["at"])
@@ -58,7 +50,7 @@ def test_a_task_that_is_worked_on_stands_in_each_line(capsys: pytest.CaptureFixt
     with structlog.contextvars.bound_contextvars(task_id="a" * 32):
         structlog.get_logger("labeltask").info("acting", step="create the Job")
         logging.getLogger("library").warning("slow")
-    assert [(line["event"], line["task_id"]) for line in lines(capsys)] == [
+    assert [(line["event"], line["task_id"]) for line in log_lines(capsys)] == [
         ("acting", "a" * 32),
         ("slow", "a" * 32),
     ]
@@ -69,7 +61,7 @@ def test_talkative_libraries_are_quiet(capsys: pytest.CaptureFixture[str]) -> No
     logging.getLogger("kubernetes.client.rest").debug("a whole Secret")
     logging.getLogger("kopf.objects").warning("each event")
     logging.getLogger("kopf.objects").error("a fault")
-    assert [line["event"] for line in lines(capsys)] == ["a fault"]
+    assert [line["event"] for line in log_lines(capsys)] == ["a fault"]
 
 
 def test_only_our_own_errors_are_logged_in_words() -> None:
