@@ -35,10 +35,10 @@ class DumpView(Answer):
 
     dump_id: str
     phase: DumpPhase
-    group: str
+    group: str | None
     task_ids: tuple[str, ...]
-    input_database: str
-    output_database: str
+    input_database: str | None
+    output_database: str | None
     previous_year: int | None
     tables: Annotated[tuple[DumpTableView, ...], Field(description="The dump tables, once all are there.")]
     reason: Annotated[str | None, Field(description="Why the dump failed or waits, one word of a closed list.")]

@@ -1,10 +1,14 @@
 """Answers about dumps from their LabelDump. Pure."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from pydantic import ValidationError
+
 from labeltask_contract.dump_spec import LabelDumpSpec
 from labeltask_contract.dump_status import DumpPhase, LabelDumpStatus
+from labeltask_contract.stored_objects import mapping_of, readable_fields
 from labeltask_gateway.dump_requests import DumpRequest
 from labeltask_gateway.dump_responses import CreatedDump, DumpTableView, DumpView
 
@@ -15,19 +19,31 @@ class ObservedDump:
 
     dump_id: str
     created: str
-    spec: LabelDumpSpec
+    spec: LabelDumpSpec | None
+    """None where it is malformed."""
+    abort: bool
+    """``spec.abort``, readable even then."""
     status: LabelDumpStatus
 
 
 def read_label_dump(manifest: dict[str, Any]) -> ObservedDump:
     """Read a LabelDump; fields that a newer operator added are passed over."""
-    metadata = manifest["metadata"]
+    metadata, spec = manifest["metadata"], mapping_of(manifest.get("spec"))
+    status = readable_fields(LabelDumpStatus, manifest.get("status"))
     return ObservedDump(
         dump_id=metadata["name"],
         created=metadata["creationTimestamp"],
-        spec=LabelDumpSpec.model_validate(manifest["spec"], extra="ignore"),
-        status=LabelDumpStatus.model_validate(manifest.get("status") or {}, extra="ignore"),
+        spec=_read_spec(spec),
+        abort=spec.get("abort") is True,
+        status=LabelDumpStatus.model_validate(status, extra="ignore"),
     )
+
+
+def _read_spec(fields: Mapping[str, Any]) -> LabelDumpSpec | None:
+    try:
+        return LabelDumpSpec.model_validate(fields, extra="ignore")
+    except ValidationError:
+        return None  # what is wrong with it stands in its status
 
 
 def view_of_created_dump(dump_id: str, request: DumpRequest) -> CreatedDump:
@@ -45,16 +61,16 @@ def view_of_created_dump(dump_id: str, request: DumpRequest) -> CreatedDump:
 
 
 def view_of_label_dump(dump: ObservedDump) -> DumpView:
-    """Return what the LabelDump says; what is not known yet is null."""
+    """Return what the LabelDump says; what is not known (yet) is null."""
     spec, status = dump.spec, dump.status
     return DumpView(
         dump_id=dump.dump_id,
         phase=status.phase or DumpPhase.PENDING,
-        group=spec.group,
-        task_ids=spec.task_ids,
-        input_database=spec.previous_schema,
-        output_database=spec.output.schema_,
-        previous_year=spec.previous_year,
+        group=None if spec is None else spec.group,
+        task_ids=() if spec is None else spec.task_ids,
+        input_database=None if spec is None else spec.previous_schema,
+        output_database=None if spec is None else spec.output.schema_,
+        previous_year=None if spec is None else spec.previous_year,
         tables=tuple(DumpTableView(**table.model_dump()) for table in status.tables or ()),
         reason=status.reason,
         error_message=status.error_message,

@@ -64,7 +64,7 @@ class Dumps:
         dump = self._observe(dump_id)
         if dump.status.phase in _FINAL:
             raise DumpEnded(dump_id, dump.status.phase)
-        if not dump.spec.abort and not self._cluster.patch_spec(LABEL_DUMP, dump_id, {"abort": True}):
+        if not dump.abort and not self._cluster.patch_spec(LABEL_DUMP, dump_id, {"abort": True}):
             raise NoSuchDump(dump_id)
         _log.info("dump_abort_requested", dump_id=dump_id)
         return f"dump {dump_id} is being aborted; dump tables that were swapped in by now stay"

@@ -3,20 +3,27 @@
 from dataclasses import dataclass
 from typing import Any
 
+from pydantic import ValidationError
+
 from labeltask_contract.names import task_id_of
 from labeltask_contract.spec import LabelTaskSpec
 from labeltask_contract.stat import Stat, is_final
 from labeltask_contract.status import LabelTaskStatus
+from labeltask_contract.stored_objects import mapping_of, readable_fields
 
 
 @dataclass(frozen=True)
 class ObservedTask:
-    """A task and what is known of it. ``created`` is RFC 3339 in UTC; the rules are left out of ``spec``."""
+    """A task and what is known of it. ``created`` is RFC 3339 in UTC."""
 
     task_id: str
     name: str
     created: str
-    spec: LabelTaskSpec
+    spec: LabelTaskSpec | None
+    """Without the rules; None where it is malformed."""
+    abort: bool
+    """``spec.abort``, readable even where the rest of the spec is not; ``suspend`` likewise."""
+    suspend: bool
     status: LabelTaskStatus
 
     @property
@@ -33,11 +40,21 @@ class ObservedTask:
 def read_label_task(manifest: dict[str, Any]) -> ObservedTask:
     """Read a LabelTask; fields that a newer operator added are passed over, so that versions may differ for a while."""
     metadata = manifest["metadata"]
-    spec = {key: value for key, value in manifest["spec"].items() if key != "pattern"}
+    spec = {key: value for key, value in mapping_of(manifest.get("spec")).items() if key != "pattern"}
+    status = readable_fields(LabelTaskStatus, manifest.get("status"))
     return ObservedTask(
         task_id=task_id_of(metadata["name"], metadata["uid"]),
         name=metadata["name"],
         created=metadata["creationTimestamp"],
-        spec=LabelTaskSpec.model_validate(spec, extra="ignore"),
-        status=LabelTaskStatus.model_validate(manifest.get("status") or {}, extra="ignore"),
+        spec=_read_spec(spec),
+        abort=spec.get("abort") is True,
+        suspend=spec.get("suspend") is True,
+        status=LabelTaskStatus.model_validate(status, extra="ignore"),
     )
+
+
+def _read_spec(fields: dict[str, Any]) -> LabelTaskSpec | None:
+    try:
+        return LabelTaskSpec.model_validate(fields, extra="ignore")
+    except ValidationError:
+        return None  # what is wrong with it stands in its status

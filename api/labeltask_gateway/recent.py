@@ -13,6 +13,8 @@ from typing import Any, NamedTuple, TypeVar
 
 from labeltask_contract.errors import InvalidTask, Problem, pointer
 from labeltask_contract.stat import Stat
+from labeltask_contract.status import LabelTaskStatus
+from labeltask_contract.stored_objects import mapping_of, readable_fields
 
 
 class Place(NamedTuple):
@@ -59,10 +61,10 @@ class Wanted:
 
 def facts_of(manifest: dict[str, Any]) -> Facts:
     """Read a LabelTask."""
-    metadata, spec = manifest["metadata"], manifest.get("spec") or {}
+    metadata, spec = manifest["metadata"], mapping_of(manifest.get("spec"))
     return Facts(
         Place(str(metadata["creationTimestamp"]), str(metadata["name"])),
-        str((manifest.get("status") or {}).get("stat") or Stat.PENDING),
+        str(readable_fields(LabelTaskStatus, manifest.get("status")).get("stat") or Stat.PENDING),
         str(spec.get("modelType")),
         str(spec.get("queue") or "default"),
     )

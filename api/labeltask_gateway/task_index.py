@@ -17,6 +17,7 @@ from typing import Any
 import structlog
 
 from labeltask_contract.errors import LabelTaskError
+from labeltask_contract.stored_objects import mapping_of
 from labeltask_gateway.errors import ClusterUnavailable
 from labeltask_gateway.manifests import Manifest
 from labeltask_gateway.recent import Facts, Place, Wanted, facts_of, youngest
@@ -147,6 +148,6 @@ class TaskIndex:
 
 def _stored(task: Manifest) -> tuple[Facts, bytes]:
     metadata = {key: task["metadata"].get(key) for key in ("name", "uid", "creationTimestamp")}
-    spec = {key: value for key, value in (task.get("spec") or {}).items() if key != "pattern"}
-    kept: dict[str, Any] = {"metadata": metadata, "spec": spec, "status": task.get("status") or {}}
+    spec = {key: value for key, value in mapping_of(task.get("spec")).items() if key != "pattern"}
+    kept: dict[str, Any] = {"metadata": metadata, "spec": spec, "status": mapping_of(task.get("status"))}
     return facts_of(task), json.dumps(kept, ensure_ascii=False).encode()

@@ -14,7 +14,7 @@ from labeltask_contract.names import LABEL_TASK, is_task_id
 from labeltask_gateway.accounts import Accounts
 from labeltask_gateway.cluster import Cluster
 from labeltask_gateway.creation import Creation
-from labeltask_gateway.errors import NoSuchTask, TaskEnded
+from labeltask_gateway.errors import NoAccount, NoSuchTask, TaskEnded
 from labeltask_gateway.idempotency import Once
 from labeltask_gateway.manifests import order_task
 from labeltask_gateway.observed_task import ObservedTask, read_label_task
@@ -89,6 +89,8 @@ class Tasks:
         """
         task = self._observe(task_id)
         if task is not None:
+            if task.spec is None:
+                raise NoAccount("the task's settings are malformed, so it has no rows; check_status says what is wrong")
             account = self._accounts.of(task.spec.connection_from)
             return self._tables.sample(account, (task.spec.output.schema_,), task_id, size) or []
         if not self._history_schemas:
@@ -121,7 +123,7 @@ class Tasks:
             raise NoSuchTask(_shown(task_id))
         if task.is_final:
             raise TaskEnded(task_id, task.stat)
-        if not task.spec.abort and not self._cluster.patch_spec(LABEL_TASK, task.name, {"abort": True}):
+        if not task.abort and not self._cluster.patch_spec(LABEL_TASK, task.name, {"abort": True}):
             raise NoSuchTask(task_id)
         _log.info("abort_requested", task_id=task_id)
         return f"successfully send break status to task {task_id} in state"
@@ -135,9 +137,9 @@ class Tasks:
         task = self._observe(task_id)
         if task is None:
             raise NoSuchTask(task_id)
-        if task.is_final or task.spec.abort:
-            raise TaskEnded(task_id, "BREAK" if task.spec.abort else task.stat)
-        if task.spec.suspend != suspend and not self._cluster.patch_spec(LABEL_TASK, task.name, {"suspend": suspend}):
+        if task.is_final or task.abort:
+            raise TaskEnded(task_id, "BREAK" if task.abort else task.stat)
+        if task.suspend != suspend and not self._cluster.patch_spec(LABEL_TASK, task.name, {"suspend": suspend}):
             raise NoSuchTask(task_id)
         _log.info("suspend_requested" if suspend else "resume_requested", task_id=task_id)
         return f"task {task_id} is being {'suspended' if suspend else 'resumed'}"

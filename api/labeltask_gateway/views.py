@@ -46,17 +46,17 @@ def created(task_id: str, request: CreateRequest) -> Created:
 
 
 def view_of_label_task(task: ObservedTask) -> TaskView:
-    """Return what the LabelTask says; what is not known yet is null."""
+    """Return what the LabelTask says; what is not known (yet) is null."""
     spec, status, progress = task.spec, task.status, task.status.progress
     tables = status.result_tables or ()
     return TaskView(
         task_id=task.task_id,
         stat=task.stat,
         prod_stat=status.prod_stat,
-        model_type=spec.model_type,
-        predict_type=spec.predict_type,
-        date_range=f"{spec.start_time} - {spec.end_time}",
-        target_table=spec.input.schema_,
+        model_type=None if spec is None else spec.model_type,
+        predict_type=None if spec is None else spec.predict_type,
+        date_range=None if spec is None else f"{spec.start_time} - {spec.end_time}",
+        target_table=None if spec is None else spec.input.schema_,
         create_time=task.created.removesuffix("Z"),
         peak_memory=status.peak_memory_mi_b,
         length_receive_table=progress.rows_read if progress else None,

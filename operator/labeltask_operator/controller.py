@@ -71,7 +71,7 @@ class Controller:
     def states(self) -> Iterator[tuple[str, str]]:
         """Yield stat and reason of each task, as its status tells them."""
         for view in self.mirror.tasks():
-            yield view.recorded_stat or Stat.PENDING, str(view.status.get("reason", ""))
+            yield view.recorded_stat or Stat.PENDING, str(view.status.get("reason") or "")
 
     def queues(self) -> Mapping[str, tuple[int, int]]:
         """Return how many tasks run and wait, by queue."""

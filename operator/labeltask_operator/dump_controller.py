@@ -55,7 +55,7 @@ class DumpController:
     def states(self) -> Iterator[tuple[str, str]]:
         """Yield phase and reason of each dump, as its status tells them."""
         for view in self.mirror.tasks():
-            yield view.recorded_phase or DumpPhase.PENDING, str(view.status.get("reason", ""))
+            yield view.recorded_phase or DumpPhase.PENDING, str(view.status.get("reason") or "")
 
     def queues(self) -> Mapping[str, tuple[int, int]]:
         """A dump waits in no queue."""

@@ -8,9 +8,10 @@ from typing import Any
 from pydantic import ValidationError
 
 from labeltask_contract.dump_spec import LabelDumpSpec
-from labeltask_contract.dump_status import DumpPhase
+from labeltask_contract.dump_status import DumpPhase, LabelDumpStatus
 from labeltask_contract.names import dump_id_of
 from labeltask_contract.pattern import problems_of
+from labeltask_contract.stored_objects import mapping_of, readable_fields
 from labeltask_operator.views import ObjectView, slim_metadata
 
 
@@ -21,8 +22,8 @@ class DumpView(ObjectView):
     @classmethod
     def of(cls, body: Mapping[str, Any]) -> "DumpView":
         """Take over what is needed from a LabelDump's manifest."""
-        spec, status = body.get("spec") or {}, body.get("status") or {}
-        return cls({"metadata": slim_metadata(body), "spec": spec, "status": status})
+        status = readable_fields(LabelDumpStatus, body.get("status"))
+        return cls({"metadata": slim_metadata(body), "spec": mapping_of(body.get("spec")), "status": status})
 
     @property
     def task_id(self) -> str:

@@ -71,6 +71,8 @@ def explain_failure(job: JobView, pods: Sequence[PodView]) -> Fault:
         seconds = job.body["spec"].get("activeDeadlineSeconds")
         return Fault(Reason.DEADLINE_EXCEEDED, f"it ran longer than its deadlineSeconds ({seconds})")
     ended = _by_end(pods)
+    # Pods that were told to stop because the Job has failed end last, and not for what it failed of.
+    ended = [pod for pod in ended if not _was_stopped(pod)] or ended
     if reason == "PodFailurePolicy":
         ended = [pod for pod in ended if pod.terminated.get("exitCode") in PERMANENT_EXIT_CODES] or ended
     for pod in ended:
@@ -88,6 +90,10 @@ def find_never_ran(pod: PodView) -> Fault | None:
         return None
     told = short(str(terminated.get("message", "")))
     return Fault(Reason.POD_NOT_STARTING, f"the worker's container can't be started: {terminated['reason']}: {told}")
+
+
+def _was_stopped(pod: PodView) -> bool:
+    return pod.deleting or pod.terminated.get("exitCode") == FACTS[Reason.INTERRUPTED].exit_code
 
 
 def _by_end(pods: Sequence[PodView]) -> list[PodView]:

@@ -15,6 +15,8 @@ from labeltask_contract.names import DATABASE_ANNOTATION, WORKER_CONTAINER, task
 from labeltask_contract.pattern import problems_of
 from labeltask_contract.spec import LabelTaskSpec
 from labeltask_contract.stat import Stat
+from labeltask_contract.status import LabelTaskStatus
+from labeltask_contract.stored_objects import mapping_of, readable_fields
 from labeltask_operator.moments import parse_moment
 from labeltask_operator.packed import Packed
 
@@ -64,7 +66,7 @@ class ObjectView(View):
 
     @property
     def status(self) -> Mapping[str, Any]:
-        """The status as last seen."""
+        """The status as last seen; None in place of what nobody could read, which is written anew."""
         status: Mapping[str, Any] = self.body["status"]
         return status
 
@@ -81,8 +83,8 @@ class TaskView(ObjectView):
     @classmethod
     def of(cls, body: Mapping[str, Any]) -> "TaskView":
         """Take over what is needed from a LabelTask's manifest."""
-        spec: Mapping[str, Any] = {key: value for key, value in (body.get("spec") or {}).items() if key != "pattern"}
-        status: Mapping[str, Any] = body.get("status") or {}
+        spec: Mapping[str, Any] = {k: value for k, value in mapping_of(body.get("spec")).items() if k != "pattern"}
+        status = readable_fields(LabelTaskStatus, body.get("status"))
         if status.get("completionTime") is not None:
             # Thousands of finished tasks may lie in the cluster, and hardly anything of them is ever read.
             spec, status = Packed(spec), Packed(status)

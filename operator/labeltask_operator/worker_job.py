@@ -146,7 +146,14 @@ def _failure_rules() -> list[dict[str, Any]]:
     return [
         {"action": "FailJob", "onExitCodes": exit_codes(*PERMANENT_EXIT_CODES)},
         {"action": "Ignore", "onExitCodes": exit_codes(interrupted)},
-        {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]},
+        {
+            "action": "Ignore",
+            "onPodConditions": [
+                {"type": "DisruptionTarget", "status": "True"},
+                # Deleted while it waited for a node: it has never run.
+                {"type": "PodScheduled", "status": "False"},
+            ],
+        },
     ]
 
 

@@ -98,8 +98,11 @@ def _state_of_pods(release: str, namespace: str) -> str:
     return kubectl("get", "pods", *selector, "--output", "wide") + logs
 
 
-def kill_container_process(pod: str, namespace: str, container: str, signal: str = "KILL") -> None:
-    """Send a signal to the main process of a container, on its node, behind Kubernetes' back."""
+def container_process(pod: str, namespace: str, container: str) -> tuple[str, int]:
+    """Return node and process id, as the node counts, of the main process of a container.
+
+    :raises CommandError: when it runs none any more.
+    """
     found = kubectl_json("get", "pod", pod, "--namespace", namespace)
     (status,) = [s for s in found["status"]["containerStatuses"] if s["name"] == container]
     container_id = status["containerID"].removeprefix("containerd://")
@@ -107,6 +110,12 @@ def kill_container_process(pod: str, namespace: str, container: str, signal: str
     process_id = int(json.loads(run_on_node(engine(), node, "crictl", "inspect", container_id))["info"]["pid"])
     if process_id <= 0:
         raise CommandError(f"container {container} of pod {pod} runs no process any more")
+    return node, process_id
+
+
+def kill_container_process(pod: str, namespace: str, container: str, signal: str = "KILL") -> None:
+    """Send a signal to the main process of a container, on its node, behind Kubernetes' back."""
+    node, process_id = container_process(pod, namespace, container)
     run_on_node(engine(), node, "kill", f"-{signal}", str(process_id))
 
 

@@ -59,6 +59,10 @@ class Installation:
         """GET from the gateway."""
         return httpx.get(f"{self.url}{path}", timeout=30)
 
+    def delete(self, path: str) -> httpx.Response:
+        """DELETE at the gateway."""
+        return httpx.delete(f"{self.url}{path}", timeout=30)
+
     def create(self, body: Body) -> str:
         """POST a task and return its id."""
         answer = self.post("/api/tasks/", body)

@@ -72,7 +72,7 @@ class FakeCluster:
         if name not in self.tasks:
             return None
         task = self.tasks[name]
-        task["status"] = _merged(task.get("status") or {}, patch["status"])
+        task["status"] = _merged(task.get("status"), patch["status"])
         return self._stored(task)
 
     def delete_task(self, name: str, uid: str) -> None:
@@ -157,13 +157,13 @@ def manifest_moment() -> str:
     return NOW.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def _merged(target: Manifest, patch: Manifest) -> Manifest:
-    merged = dict(target)
+def _merged(target: Any, patch: Manifest) -> Manifest:
+    merged = dict(target) if isinstance(target, dict) else {}
     for key, value in patch.items():
         if value is None:
             merged.pop(key, None)
         elif isinstance(value, dict):
-            merged[key] = _merged(merged.get(key) or {}, value)
+            merged[key] = _merged(merged.get(key), value)
         else:
             merged[key] = value
     return merged

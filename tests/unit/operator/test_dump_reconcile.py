@@ -137,7 +137,7 @@ def test_decision(dump: Any, resolution: Any, job: Any, pods: list[Any], expecte
 
 
 def test_an_image_that_can_not_be_had_fails_the_dump_after_the_start_up_deadline() -> None:
-    stalled = {"type": "Stalled", "status": "True", "reason": "ImagePull", "lastTransitionTime": ago(46)}
+    stalled = {"type": "Stalled", "status": "True", "reason": "ImagePull", "message": "", "lastTransitionTime": ago(46)}
     view = DumpView.of(STARTED.with_status(conditions=[stalled]).manifest)
     pods = (PodView.of(waiting_pod("ErrImagePull", "no such")),)
     seen = DumpObservation(NOW, view, None, JobView.of(JOB.manifest), pods)

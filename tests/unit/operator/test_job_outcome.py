@@ -19,6 +19,7 @@ from labeltask_testing.builders import UID, ended_pod, make_job, make_pod
 TOLD = '{"reason": "TableMissing", "message": "來源表 src.posts 不存在"}'
 BY_POLICY = make_job().finished("Failed", "PodFailurePolicy", "Container worker failed with exit code 67")
 OUT_OF_TRIES = make_job().finished("Failed", "BackoffLimitExceeded", "Job has reached the specified backoff limit")
+killed = ended_pod(137, name="pod-2", finished_ago=0)
 
 FAILURES: dict[str, tuple[Any, list[Any], Reason, str]] = {
     "the worker's own words": (BY_POLICY, [ended_pod(67, message=TOLD)], Reason.TABLE_MISSING, "來源表 src.posts"),
@@ -50,6 +51,16 @@ FAILURES: dict[str, tuple[Any, list[Any], Reason, str]] = {
         ],
         Reason.CONNECTION_LOST,
         "last",
+    ),
+    "the try that was one too many, not a pod that was stopped because of it": (
+        OUT_OF_TRIES,
+        [
+            ended_pod(77, message='{"reason": "ConnectionLost", "message": "gone"}', finished_ago=9),
+            ended_pod(75, name="pod-1", message='{"reason": "Interrupted", "message": "stopped"}', finished_ago=1),
+            {**killed, "metadata": {**killed["metadata"], "deletionTimestamp": "2026-03-01T12:00:00Z"}},
+        ],
+        Reason.CONNECTION_LOST,
+        "gone",
     ),
     "killed again and again": (OUT_OF_TRIES, [ended_pod(137)], Reason.INTERNAL, "SIGKILL"),
     "out of memory": (OUT_OF_TRIES, [ended_pod(137, "OOMKilled")], Reason.OUT_OF_MEMORY, "64Mi"),

@@ -77,7 +77,13 @@ def test_the_whole_job() -> None:
                         "action": "Ignore",
                         "onExitCodes": {"containerName": "worker", "operator": "In", "values": [75]},
                     },
-                    {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]},
+                    {
+                        "action": "Ignore",
+                        "onPodConditions": [
+                            {"type": "DisruptionTarget", "status": "True"},
+                            {"type": "PodScheduled", "status": "False"},
+                        ],
+                    },
                 ]
             },
             "template": {
