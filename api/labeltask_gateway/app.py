@@ -79,6 +79,7 @@ def create_app(settings: Settings, backends: Backends, default_rules: DefaultRul
 
     parts = Parts(
         tasks=Tasks(backends.cluster, backends.history, accounts, backends.tables, settings.history_schemas),
+        namespace=settings.namespace,
         deployment=deployment,
         metrics=metrics,
         read_body=body_reader(settings.max_body_bytes, settings.request_timeout_seconds),

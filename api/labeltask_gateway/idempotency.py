@@ -47,17 +47,20 @@ class Once:
     fingerprint: str
 
 
-def once_of(kind: ResourceKind, header: str | None, caller: str, body: Mapping[str, object]) -> Once | None:
+def once_of(
+    kind: ResourceKind, header: str | None, namespace: str, caller: str, body: Mapping[str, object]
+) -> Once | None:
     """Return what the key in ``header`` makes of a request; None when it has none.
 
-    Callers that are told apart have keys of their own, and so has each kind.
+    Callers that are told apart have keys of their own, and so has each kind and each namespace: tasks of several
+    namespaces may write to one schema, where their ids must not meet.
 
     :raises InvalidTask: as :func:`parse_key`.
     """
     key = parse_key(header)
     if key is None:
         return None
-    digest = hashlib.sha256(f"{kind.singular}/idempotency-key/1\n{caller}\n{key}".encode()).hexdigest()
+    digest = hashlib.sha256(f"{kind.singular}/idempotency-key/1\n{namespace}\n{caller}\n{key}".encode()).hexdigest()
     return Once(digest[:32], fingerprint(key, body))
 
 

@@ -29,7 +29,7 @@ def main() -> int:
     os.environ.setdefault("POD_ID", socket.gethostname())
     kopf.run(
         standalone=True,
-        namespaces=[settings.namespace],
+        namespaces=settings.namespaces,
         liveness_endpoint=f"http://0.0.0.0:{settings.liveness_port}/healthz",
         memo=kopf.Memo(settings=settings),
     )

@@ -6,7 +6,7 @@ timeout; everything that creates is "create, or already there", everything that 
 
 import base64
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, Protocol
 from urllib.parse import quote, urlencode
 
@@ -36,6 +36,10 @@ class ApiFailure(LabelTaskError):
 
 class Cluster(Protocol):
     """One namespace of the API server, and in it the objects of one kind: LabelTasks or LabelDumps."""
+
+    @property
+    def namespace(self) -> str:
+        """Its name."""
 
     def get_task(self, name: str) -> Manifest | None:
         """Return an object of the kind."""
@@ -93,7 +97,7 @@ class KubernetesCluster:
         self, api: client.ApiClient, namespace: str, timeout_seconds: float, kind: ResourceKind = LABEL_TASK
     ) -> None:
         self._api = api
-        self._namespace = namespace
+        self.namespace = namespace
         self._id_label = kind.id_label
         self._timeout = timeout_seconds
         self._core = f"/api/v1/namespaces/{namespace}"
@@ -102,7 +106,7 @@ class KubernetesCluster:
 
     def of_kind(self, kind: ResourceKind) -> "KubernetesCluster":
         """Return the same namespace with the objects of another kind."""
-        return KubernetesCluster(self._api, self._namespace, self._timeout, kind)
+        return KubernetesCluster(self._api, self.namespace, self._timeout, kind)
 
     def get_task(self, name: str) -> Manifest | None:
         return self._get(_join(self._tasks, name))
@@ -233,8 +237,10 @@ class KubernetesCluster:
         return answer
 
 
-def connect_cluster(namespace: str, timeout_seconds: float, connections: int) -> KubernetesCluster:
-    """Return the cluster of the pod's service account, or outside a pod of the current kubeconfig."""
+def connect_clusters(
+    namespaces: Sequence[str], timeout_seconds: float, connections: int
+) -> tuple[KubernetesCluster, ...]:
+    """Return namespaces of the cluster of the pod's service account, or outside a pod of the current kubeconfig."""
     settings = client.Configuration()
     try:
         config.load_incluster_config(client_configuration=settings)  # type: ignore[no-untyped-call]
@@ -243,7 +249,8 @@ def connect_cluster(namespace: str, timeout_seconds: float, connections: int) ->
     settings.connection_pool_maxsize = connections
     # A kept connection that the server closed meanwhile; POST and PATCH are never sent twice by urllib3.
     settings.retries = urllib3.Retry(total=2, redirect=0, backoff_factor=0.2)
-    return KubernetesCluster(client.ApiClient(settings), namespace, timeout_seconds)
+    api = client.ApiClient(settings)
+    return tuple(KubernetesCluster(api, namespace, timeout_seconds) for namespace in namespaces)
 
 
 def _join(path: str, *names: str) -> str:

@@ -5,7 +5,7 @@ and may be cut off anywhere: the next look begins from what is then true.
 """
 
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -22,7 +22,7 @@ from labeltask_operator.job_outcome import Fault, JobPhase, job_phase
 from labeltask_operator.job_template import build_config_map, build_job
 from labeltask_operator.metrics import Metrics
 from labeltask_operator.mirror import Mirror
-from labeltask_operator.queue_places import QueuePlaces
+from labeltask_operator.queue_places import QueuePlaces, TaskKey
 from labeltask_operator.reconcile import Decision, Ending, Observation, Place, Step, decide, recorded_final
 from labeltask_operator.resolve import NotResolved, Resolution, resolve_task
 from labeltask_operator.row_follower import RowFollower
@@ -53,7 +53,13 @@ class Controller:
         enqueue: Callable[[str], None],
         now: Callable[[], datetime] = utc_now,
         metrics: Metrics | None = None,
+        places: QueuePlaces | None = None,
+        wake: Callable[[TaskKey], None] | None = None,
     ) -> None:
+        """Serve the namespace of ``cluster``.
+
+        ``places`` are shared by all namespaces; ``wake`` has a task of any of them looked at.
+        """
         self._settings = settings
         self._cluster = cluster
         self._store = store
@@ -63,7 +69,8 @@ class Controller:
         self._lock = threading.Lock()
         self._memories: dict[str, TaskMemory] = {}
         self.mirror = Mirror()
-        self.places = QueuePlaces(settings.queue_limit, settings.max_running_per_host)
+        self.places = places or QueuePlaces(settings.queue_limit, settings.max_running_per_host)
+        self._wake = wake or (lambda key: enqueue(key.name))
         self.rows = RowFollower(settings, store, enqueue, now, self._metrics)
         self._task_rows = TaskRows(settings, cluster, store, self.rows, now, self._metrics)
         self.resynced_at: datetime | None = None
@@ -72,10 +79,6 @@ class Controller:
         """Yield stat and reason of each task, as its status tells them."""
         for view in self.mirror.tasks():
             yield view.recorded_stat or Stat.PENDING, str(view.status.get("reason") or "")
-
-    def queues(self) -> Mapping[str, tuple[int, int]]:
-        """Return how many tasks run and wait, by queue."""
-        return self.places.lengths()
 
     def start(self) -> None:
         """Learn what there is, and look at all of it: places are taken by what runs before anything new starts."""
@@ -295,8 +298,8 @@ class Controller:
             self._leave(key)
 
     def _leave(self, key: str) -> None:
-        for other in self.places.leave(key):
-            self._enqueue(other)
+        for other in self.places.leave(TaskKey(self._cluster.namespace, key)):
+            self._wake(other)
 
     # -- tell ----------------------------------------------------------------------------------------------------
 

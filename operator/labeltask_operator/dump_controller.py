@@ -4,7 +4,7 @@ Input: the key (name) of a LabelDump. Output: its ConfigMap, Job and status. Eve
 cut off anywhere; nothing is remembered between two looks.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -56,10 +56,6 @@ class DumpController:
         """Yield phase and reason of each dump, as its status tells them."""
         for view in self.mirror.tasks():
             yield view.recorded_phase or DumpPhase.PENDING, str(view.status.get("reason") or "")
-
-    def queues(self) -> Mapping[str, tuple[int, int]]:
-        """A dump waits in no queue."""
-        return {}
 
     def start(self) -> None:
         """Learn what there is, and look at all of it."""

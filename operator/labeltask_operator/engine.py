@@ -5,7 +5,7 @@ Input: a controller. Output: its methods called at the right times, each failure
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from concurrent.futures import Executor
 from typing import Generic, Protocol, TypeVar
 
@@ -13,12 +13,15 @@ import structlog
 
 from labeltask_contract.names import ResourceKind
 from labeltask_logs.json_lines import text_of
+from labeltask_operator.cluster import ApiFailure
 from labeltask_operator.metrics import Held, Metrics
 from labeltask_operator.mirror import DumpMirror, Mirror
 from labeltask_operator.settings import Settings
 from labeltask_operator.work_queue import WorkQueue
 
 _log = structlog.get_logger(__name__)
+_FIRST_DELAY_SECONDS = 0.5
+_LONGEST_DELAY_SECONDS = 10.0
 STUCK_SECONDS = 120.0
 """Longer than every timeout of API and database together: a loop that long without a turn hangs."""
 
@@ -29,7 +32,6 @@ class Reconciler(Protocol):
     @property
     def mirror(self) -> Mirror | DumpMirror: ...
     def states(self) -> Iterable[tuple[str, str]]: ...
-    def queues(self) -> Mapping[str, tuple[int, int]]: ...
     def start(self) -> None: ...
     def resync(self) -> None: ...
     def poll(self) -> None: ...
@@ -40,40 +42,59 @@ Served = TypeVar("Served", bound=Reconciler)
 
 
 class Engine(Generic[Served]):
-    """Runs one controller in the current event loop."""
+    """Runs the controller of one kind in one namespace, in the current event loop."""
 
     def __init__(
         self,
+        namespace: str,
         kind: ResourceKind,
         settings: Settings,
         build: Callable[[Callable[[str], None]], Served],
         executor: Executor,
         metrics: Metrics,
     ) -> None:
+        self._namespace = namespace
         self._kind = kind
         self._metrics = metrics
         self._settings = settings
         self._executor = executor
+        self._learned = False
         self._loops: list[asyncio.Task[None]] = []
         self.queue = WorkQueue(self._reconcile, executor, settings.reconcile_threads)
         self.controller = build(self.queue.add)
 
-    async def start(self) -> None:
-        """Read what there is (again and again, until the API server answers), then start the loops."""
-        delay = 0.5
+    async def learn(self) -> None:
+        """Read what there is: again and again while the API server does not answer, once where it refuses.
+
+        :raises ApiFailure: when it refuses, because the namespace is gone or grants nothing.
+        """
+        delay = _FIRST_DELAY_SECONDS
         while True:
             try:
                 await asyncio.to_thread(self.controller.start)
-                break
             except Exception as error:
-                _log.warning("the first list failed, trying again", error=text_of(error), retry_seconds=delay)
+                if isinstance(error, ApiFailure) and error.refused:
+                    raise
+                self._say_failed(error, delay)
                 await asyncio.sleep(delay)
-                delay = min(delay * 2, 10)
+                delay = min(delay * 2, _LONGEST_DELAY_SECONDS)
+            else:
+                self._learned = True
+                return
+
+    async def start(self) -> None:
+        """Read what there is, if that is not known yet and however long it is refused, then start the loops."""
+        while not self._learned:
+            try:
+                await self.learn()
+            except ApiFailure as failure:
+                self._say_failed(failure, _LONGEST_DELAY_SECONDS)
+                await asyncio.sleep(_LONGEST_DELAY_SECONDS)
         _log.info(
             "started",
             kind=self._kind.kind,
             objects=len(self.controller.mirror.tasks()),
-            namespace=self._settings.namespace,
+            namespace=self._namespace,
         )
         every = self._every
         self._loops = [
@@ -87,7 +108,6 @@ class Engine(Generic[Served]):
         for loop in self._loops:
             loop.cancel()
         await asyncio.gather(*self._loops, return_exceptions=True)
-        self._executor.shutdown(wait=False, cancel_futures=True)
 
     def trouble(self) -> str:
         """Return what stands still and only a restart cures; empty when all goes on.
@@ -96,30 +116,40 @@ class Engine(Generic[Served]):
         """
         if not self._loops:
             return ""  # not started yet, or for want of an API server
+        where = f"namespace {self._namespace}, {self._kind.plural}"
         for loop in self._loops:
             if loop.done():
-                return f"the {loop.get_name()} loop has ended"
+                return f"{where}: the {loop.get_name()} loop has ended"
         if time.monotonic() - self.queue.last_turn > STUCK_SECONDS:
-            return "the work queue makes no progress"
+            return f"{where}: the work queue makes no progress"
         if self.controller.mirror.watch_lag_seconds() > 2 * self._settings.resync_seconds + 30:
-            return "the watch misses changes that a list shows"
+            return f"{where}: the watch misses changes that a list shows"
         return ""
 
     def held(self) -> Held:
         """Return what is held at this moment, for the metrics."""
         mirror = self.controller.mirror
         return Held(
+            namespace=self._namespace,
             kind=self._kind.kind,
             states=self.controller.states(),
             keys_waiting=len(self.queue),
             watch_age_seconds=mirror.watch_age_seconds(),
             watch_lag_seconds=mirror.watch_lag_seconds(),
-            queues=self.controller.queues(),
         )
 
     def _reconcile(self, key: str) -> float | None:
         with self._metrics.reconciling(self._kind.kind):
             return self.controller.reconcile(key)
+
+    def _say_failed(self, error: Exception, retry_seconds: float) -> None:
+        _log.warning(
+            "the first list failed, trying again",
+            namespace=self._namespace,
+            kind=self._kind.kind,
+            error=text_of(error),
+            retry_seconds=retry_seconds,
+        )
 
     async def _every(self, seconds: float, work: Callable[[], None]) -> None:
         while True:
@@ -127,4 +157,10 @@ class Engine(Generic[Served]):
             try:
                 await asyncio.to_thread(work)
             except Exception as error:
-                _log.warning("a regular look failed", work=work.__name__, error=text_of(error), exc_info=True)
+                _log.warning(
+                    "a regular look failed",
+                    namespace=self._namespace,
+                    work=work.__name__,
+                    error=text_of(error),
+                    exc_info=not isinstance(error, ApiFailure),
+                )

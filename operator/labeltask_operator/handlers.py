@@ -7,11 +7,9 @@ Only ``on.event`` is used: kopf's create, update and delete handlers would put a
 import asyncio
 import contextlib
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import kopf
-import structlog
 from prometheus_client import start_http_server
 
 from labeltask_contract.names import (
@@ -23,17 +21,14 @@ from labeltask_contract.names import (
     VERSION,
     ResourceKind,
 )
-from labeltask_operator.cluster import connect_cluster
-from labeltask_operator.controller import Controller
-from labeltask_operator.dump_controller import DumpController
+from labeltask_operator.cluster import connect_clusters
 from labeltask_operator.engine import Engine
 from labeltask_operator.metrics import Metrics
+from labeltask_operator.namespaces import Namespaces
 from labeltask_operator.settings import Settings
 from labeltask_operator.state_store import MySqlStateStore
 
-_log = structlog.get_logger(__name__)
 Event = Mapping[str, Any]
-_DUMP_THREADS = 2
 
 
 def configure_kopf(settings: kopf.OperatorSettings) -> None:
@@ -61,73 +56,58 @@ async def start(settings: kopf.OperatorSettings, memo: kopf.Memo, **_: Any) -> N
     """Read what is there, then begin to serve: nothing new starts before it is known what runs."""
     configure_kopf(settings)
     own: Settings = memo.settings
-    cluster = await asyncio.to_thread(
-        connect_cluster, own.namespace, own.api_timeout_seconds, own.reconcile_threads + 2
+    clusters = await asyncio.to_thread(
+        connect_clusters, own.namespaces, own.api_timeout_seconds, own.reconcile_threads + 2
     )
+    dump_clusters = [cluster.of_kind(LABEL_DUMP) for cluster in clusters]
     metrics = Metrics()
-    dumps = cluster.of_kind(LABEL_DUMP)
-    memo.engine = Engine(
-        LABEL_TASK,
-        own,
-        lambda enqueue: Controller(own, cluster, MySqlStateStore(), enqueue, metrics=metrics),
-        ThreadPoolExecutor(own.reconcile_threads, thread_name_prefix="reconcile"),
-        metrics,
-    )
-    memo.dumps = Engine(
-        LABEL_DUMP,
-        own,
-        lambda enqueue: DumpController(own, dumps, enqueue, metrics=metrics),
-        ThreadPoolExecutor(_DUMP_THREADS, thread_name_prefix="reconcile-dump"),
-        metrics,
-    )
-    metrics.watch(lambda: (memo.engine.held(), memo.dumps.held()))
+    memo.namespaces = Namespaces(own, clusters, dump_clusters, MySqlStateStore(), metrics)
     memo.metrics_server = start_http_server(own.metrics_port, registry=metrics.registry)[0]
-    await memo.engine.start()
-    # Not waited for: where LabelDump's CRD is not installed (yet), tasks are served all the same.
-    memo.dumps_start = asyncio.create_task(memo.dumps.start(), name="start-dumps")
+    await memo.namespaces.start()
 
 
 @kopf.on.cleanup()
 async def stop(memo: kopf.Memo, **_: Any) -> None:
     """Stop serving; what is under way is finished by the next start."""
     with contextlib.suppress(AttributeError):  # the start itself may have failed
-        await memo.engine.stop()
-        memo.dumps_start.cancel()
-        await memo.dumps.stop()
+        await memo.namespaces.stop()
         memo.metrics_server.shutdown()
 
 
-def serve(kind: ResourceKind, engine_of: Callable[[kopf.Memo], Engine[Any]]) -> None:
+def serve(kind: ResourceKind, engines_of: Callable[[Namespaces], Mapping[str, Engine[Any]]]) -> None:
     """Pass on what happens to the objects of one kind, to their Jobs and to their pods."""
     ours = {kind.id_label: kopf.PRESENT}
 
+    def engine_for(event: Event, memo: kopf.Memo) -> Engine[Any]:
+        return engines_of(memo.namespaces)[event["object"]["metadata"]["namespace"]]
+
     @kopf.on.event(GROUP, VERSION, kind.plural, id=kind.singular)
     async def object_event(event: Event, memo: kopf.Memo, **_: Any) -> None:
-        engine = engine_of(memo)
+        engine = engine_for(event, memo)
         mirror = engine.controller.mirror
         _pass_on(event, engine, mirror.put_task, mirror.remove_task)
 
     @kopf.on.event("batch", "v1", "jobs", labels=ours, id=f"{kind.singular}-job")
     async def job_event(event: Event, memo: kopf.Memo, **_: Any) -> None:
-        engine = engine_of(memo)
+        engine = engine_for(event, memo)
         mirror = engine.controller.mirror
         _pass_on(event, engine, mirror.put_job, mirror.remove_job)
 
     @kopf.on.event("", "v1", "pods", labels=ours, id=f"{kind.singular}-pod")
     async def pod_event(event: Event, memo: kopf.Memo, **_: Any) -> None:
-        engine = engine_of(memo)
+        engine = engine_for(event, memo)
         mirror = engine.controller.mirror
         _pass_on(event, engine, mirror.put_pod, mirror.remove_pod)
 
 
-serve(LABEL_TASK, lambda memo: memo.engine)
-serve(LABEL_DUMP, lambda memo: memo.dumps)
+serve(LABEL_TASK, lambda namespaces: namespaces.tasks)
+serve(LABEL_DUMP, lambda namespaces: namespaces.dumps)
 
 
 @kopf.on.probe(id="engine")
 async def probe(memo: kopf.Memo, **_: Any) -> str:
     """Fail, and so have the pod restarted, when work or watching stands still."""
-    trouble: str = memo.engine.trouble() or memo.dumps.trouble()
+    trouble: str = memo.namespaces.trouble()
     if trouble:
         raise kopf.PermanentError(trouble)
     return "ok"

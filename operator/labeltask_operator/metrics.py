@@ -18,18 +18,21 @@ PREFIX = "labeltask_operator"
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 
 
+Queues = Mapping[str, tuple[int, int]]
+"""Tasks that run and wait, by queue: of all namespaces together."""
+
+
 @dataclass(frozen=True)
 class Held:
     """What one engine holds at this moment."""
 
+    namespace: str
     kind: str
     states: Iterable[tuple[str, str]]
     """Of each object its stat (or phase) and its reason, empty where there is none."""
     keys_waiting: int
     watch_age_seconds: float
     watch_lag_seconds: float
-    queues: Mapping[str, tuple[int, int]]
-    """Tasks that run and wait, by queue."""
 
 
 class Metrics:
@@ -79,33 +82,37 @@ class Metrics:
         self._rows_read.inc(read)
         self._rows_labelled.inc(labelled)
 
-    def watch(self, held: Callable[[], Iterable[Held]]) -> None:
-        """Show what ``held`` returns at each scrape."""
-        self.registry.register(_HeldCollector(held))
+    def watch(self, held: Callable[[], Iterable[Held]], queues: Callable[[], Queues]) -> None:
+        """Show what ``held`` and ``queues`` return at each scrape."""
+        self.registry.register(_HeldCollector(held, queues))
 
 
 class _HeldCollector(Collector):
-    def __init__(self, held: Callable[[], Iterable[Held]]) -> None:
+    def __init__(self, held: Callable[[], Iterable[Held]], queues: Callable[[], Queues]) -> None:
         self._held = held
+        self._queues = queues
 
     def describe(self) -> Iterable[Metric]:
         return ()  # nothing is asked at registration: the engines are not built yet
 
     def collect(self) -> Iterator[Metric]:
-        objects = _gauge("objects", "LabelTasks and LabelDumps by stat or phase.", "kind", "stat", "reason")
-        waiting = _gauge("reconcile_queue_length", "Objects that want to be looked at.", "kind")
-        age = _gauge("watch_age_seconds", "Seconds since the watch told anything.", "kind")
-        lag = _gauge("watch_lag_seconds", "Age of the oldest change that only a list has told.", "kind")
+        # Not "namespace": that is what Prometheus calls the one in which the operator itself runs.
+        shared = ("served_namespace", "kind")
+        objects = _gauge("objects", "LabelTasks and LabelDumps by stat or phase.", *shared, "stat", "reason")
+        waiting = _gauge("reconcile_queue_length", "Objects that want to be looked at.", *shared)
+        age = _gauge("watch_age_seconds", "Seconds since the watch told anything.", *shared)
+        lag = _gauge("watch_lag_seconds", "Age of the oldest change that only a list has told.", *shared)
         queue = _gauge("queue_tasks", "Tasks of a queue that run or wait.", "queue", "state")
         for held in self._held():
+            labels = [held.namespace, held.kind]
             for (stat, reason), count in sorted(Tally(held.states).items()):
-                objects.add_metric([held.kind, stat, reason], count)
-            waiting.add_metric([held.kind], held.keys_waiting)
-            age.add_metric([held.kind], held.watch_age_seconds)
-            lag.add_metric([held.kind], held.watch_lag_seconds)
-            for name, (running, waits) in sorted(held.queues.items()):
-                queue.add_metric([name, "running"], running)
-                queue.add_metric([name, "waiting"], waits)
+                objects.add_metric([*labels, stat, reason], count)
+            waiting.add_metric(labels, held.keys_waiting)
+            age.add_metric(labels, held.watch_age_seconds)
+            lag.add_metric(labels, held.watch_lag_seconds)
+        for name, (running, waits) in sorted(self._queues().items()):
+            queue.add_metric([name, "running"], running)
+            queue.add_metric([name, "waiting"], waits)
         yield from (objects, waiting, age, lag, queue)
 
 

@@ -1,7 +1,8 @@
 """Who may run: so many tasks of a queue and of a database host at once, first come, first served (by creation).
 
 Input: tasks that want to run, tasks that run, tasks that are done. Output: a place, or a position in the queue. In
-memory, rebuilt at start. A task that its host keeps waiting holds up none behind it that goes to another host.
+memory, rebuilt at start. One for all namespaces: a limit bounds what runs in all of them together. A task that its host
+keeps waiting holds up none behind it that goes to another host.
 """
 
 import bisect
@@ -10,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from labeltask_operator.reconcile import Place
 from labeltask_operator.views import TaskView
@@ -18,17 +20,29 @@ _TOLD = 5
 """How many of those that wait are told at once that they moved up; the others learn it at the next resync."""
 
 
+class TaskKey(NamedTuple):
+    """A task among those of all namespaces."""
+
+    namespace: str
+    name: str
+
+    @classmethod
+    def of(cls, view: TaskView) -> "TaskKey":
+        """Return the key of a task."""
+        return cls(view.namespace, view.name)
+
+
 @dataclass(frozen=True, order=True)
 class _Ticket:
     created: datetime
-    name: str
+    key: TaskKey
     queue: str
     host: str
     """Empty while it is not known, and where hosts have no limit."""
 
 
 class QueuePlaces:
-    """All queues of the namespace; every method may be called from any thread.
+    """All queues; every method may be called from any thread.
 
     Places are dealt in one pass over those that wait, from the oldest: a place that is free and due to a task which has
     not asked for it yet is kept for it. The pass is made anew when somebody leaves; who comes last is only added to it.
@@ -39,13 +53,13 @@ class QueuePlaces:
         self._limit_of = limit_of
         self._host_limit = host_limit
         self._lock = threading.Lock()
-        self._tickets: dict[str, _Ticket] = {}
+        self._tickets: dict[TaskKey, _Ticket] = {}
         self._queues: set[str] = set()
-        self._holders: set[str] = set()
+        self._holders: set[TaskKey] = set()
         self._held = Counter[tuple[str, str]]()
         """Places taken, by ("queue" or "host", name)."""
         self._waiting: list[_Ticket] = []
-        self._dealt: dict[str, Place] | None = None
+        self._dealt: dict[TaskKey, Place] | None = None
         self._due = Counter[tuple[str, str]]()
         self._line = Counter[str]()
 
@@ -64,23 +78,23 @@ class QueuePlaces:
         """Give a task a place to run if it is its turn, else tell its position."""
         with self._lock:
             ticket = self._enter(view, host)
-            if view.name in self._holders:
+            if ticket.key in self._holders:
                 return Place(None, self._limit_of(ticket.queue))
-            place = self._deal()[view.name]
+            place = self._deal()[ticket.key]
             if place.position is None:
                 self._take(ticket)
             return place
 
-    def leave(self, name: str) -> list[str]:
+    def leave(self, key: TaskKey) -> list[TaskKey]:
         """Let a task go that is done, gone or not ready; return those who should look again."""
         with self._lock:
-            ticket = self._tickets.get(name)
+            ticket = self._tickets.get(key)
             if ticket is None:
                 return []
             self._drop(ticket)
             dealt = self._deal()
-            due = [other.name for other in self._waiting if dealt[other.name].position is None]
-            moved = (other.name for other in self._waiting if 0 < (dealt[other.name].position or 0) <= _TOLD)
+            due = [other.key for other in self._waiting if dealt[other.key].position is None]
+            moved = (other.key for other in self._waiting if 0 < (dealt[other.key].position or 0) <= _TOLD)
             return due + [other for other in moved if self._tickets[other].queue == ticket.queue]
 
     def lengths(self) -> dict[str, tuple[int, int]]:
@@ -91,50 +105,51 @@ class QueuePlaces:
 
     def _enter(self, view: TaskView, host: str) -> _Ticket:
         host = "" if self._host_limit is None else host
-        known = self._tickets.get(view.name)
+        key = TaskKey.of(view)
+        known = self._tickets.get(key)
         if known is not None and host in ("", known.host):
             return known
-        ticket = _Ticket(view.created, view.name, view.queue, host)
-        holds = view.name in self._holders
+        ticket = _Ticket(view.created, key, view.queue, host)
+        holds = key in self._holders
         if known is not None:
             self._drop(known)
-        self._tickets[view.name] = ticket
+        self._tickets[key] = ticket
         self._queues.add(ticket.queue)
         last = not self._waiting or self._waiting[-1] < ticket
         bisect.insort(self._waiting, ticket)
         if holds:
             self._take(ticket)
         elif last and self._dealt is not None:
-            self._dealt[ticket.name] = self._seat(ticket)
+            self._dealt[ticket.key] = self._seat(ticket)
         else:
             self._dealt = None
         return ticket
 
     def _take(self, ticket: _Ticket) -> None:
-        if ticket.name in self._holders:
+        if ticket.key in self._holders:
             return
-        self._holders.add(ticket.name)
+        self._holders.add(ticket.key)
         self._held.update(_bounds(ticket))
         del self._waiting[bisect.bisect_left(self._waiting, ticket)]
         # A task that takes the place it was dealt changes nothing for the others.
-        place = None if self._dealt is None else self._dealt.pop(ticket.name, None)
+        place = None if self._dealt is None else self._dealt.pop(ticket.key, None)
         if place is None or place.position is not None:
             self._dealt = None
 
     def _drop(self, ticket: _Ticket) -> None:
-        del self._tickets[ticket.name]
-        if ticket.name in self._holders:
-            self._holders.discard(ticket.name)
+        del self._tickets[ticket.key]
+        if ticket.key in self._holders:
+            self._holders.discard(ticket.key)
             self._held.subtract(_bounds(ticket))
         else:
             del self._waiting[bisect.bisect_left(self._waiting, ticket)]
         self._dealt = None
 
-    def _deal(self) -> dict[str, Place]:
+    def _deal(self) -> dict[TaskKey, Place]:
         if self._dealt is None:
             self._due = Counter(self._held)
             self._line = Counter()
-            self._dealt = {ticket.name: self._seat(ticket) for ticket in self._waiting}
+            self._dealt = {ticket.key: self._seat(ticket) for ticket in self._waiting}
         return self._dealt
 
     def _seat(self, ticket: _Ticket) -> Place:

@@ -14,6 +14,7 @@ from labeltask_contract.spec import KEY_PATTERN, NAME_PATTERN, Identifier, Resou
 from labeltask_contract.task_document import LabellingRules
 
 Seconds = Annotated[float, Field(gt=0)]
+Namespace = Annotated[str, Field(max_length=63, pattern=NAME_PATTERN)]
 
 
 class SecretKey(BaseModel):
@@ -30,8 +31,8 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="LABELTASK_", env_ignore_empty=True, frozen=True, extra="ignore")
 
-    namespace: str
-    """The one namespace whose LabelTasks are served; Jobs run there too."""
+    namespaces: Annotated[tuple[Namespace, ...], Field(min_length=1)]
+    """Where LabelTasks are served; the Job of each runs in the namespace of its task. Limits hold for all together."""
 
     worker_image: str
     worker_image_pull_policy: Literal["Always", "IfNotPresent", "Never"] = "IfNotPresent"

@@ -35,6 +35,11 @@ class View:
         return str(self.body["metadata"]["name"])
 
     @property
+    def namespace(self) -> str:
+        """Namespace of the object."""
+        return str(self.body["metadata"]["namespace"])
+
+    @property
     def uid(self) -> str:
         """Uid of the object: another object of the same name has another one."""
         return str(self.body["metadata"]["uid"])

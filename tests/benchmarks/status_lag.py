@@ -75,7 +75,7 @@ async def measure(server: Server, tasks: int, seconds: int) -> None:
         return Controller(settings, cluster, MySqlStateStore(), enqueue, metrics=metrics)
 
     executor = ThreadPoolExecutor(settings.reconcile_threads)
-    engine = Engine(LABEL_TASK, settings, build, executor, metrics)
+    engine = Engine(cluster.namespace, LABEL_TASK, settings, build, executor, metrics)
     await engine.start()
     while len(cluster.jobs) < tasks:
         await asyncio.sleep(0.1)

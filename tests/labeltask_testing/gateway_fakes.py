@@ -226,7 +226,7 @@ class Gateway:
     def __init__(self, default_rules: DefaultRules | None = None, **settings: Any) -> None:
         self.cluster = FakeCluster()
         self.history = FakeHistory()
-        self.settings = Settings(namespace="labeltask", **settings)
+        self.settings = Settings(**{"namespace": "labeltask", **settings})
         self.tables = FakeTables()
         self.trial = FakeTrial()
         self.addresses: dict[str, list[str]] = {}

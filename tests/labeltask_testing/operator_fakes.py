@@ -31,7 +31,7 @@ SITE_CONFIG = b'{"host": "db.example", "port": 3306, "user": "labeller", "passwo
 def make_settings(**changes: Any) -> Settings:
     """Settings of a deployment with a default connection."""
     values: dict[str, Any] = {
-        "namespace": "labels",
+        "namespaces": ["labels"],
         "worker_image": "registry/worker:1",
         "worker_service_account": "labeltask-worker",
         "connections": {"main": {"secretName": "main-db", "key": "connection.json"}},
@@ -59,11 +59,14 @@ class FakeCluster:
     refuse: dict[str, ApiFailure] = field(default_factory=dict)
     version: int = 100
     id_label: str = TASK_ID_LABEL
+    namespace: str = "labels"
 
     def get_task(self, name: str) -> Manifest | None:
         return copy.deepcopy(self.tasks.get(name))
 
     def iter_tasks(self) -> Iterator[Manifest]:
+        if "iter_tasks" in self.refuse:
+            raise self.refuse["iter_tasks"]
         return iter(copy.deepcopy(list(self.tasks.values())))
 
     def patch_status(self, name: str, patch: Manifest) -> Manifest | None:

@@ -19,7 +19,7 @@ DASHBOARD = (FILES / "dashboard.json").read_text(encoding="utf-8")
 def counted() -> set[str]:
     """Names of all series, as Prometheus stores them; of a histogram its buckets."""
     operator = OperatorMetrics()
-    operator.watch(tuple)
+    operator.watch(tuple, dict)
     text = (GatewayMetrics().text() + generate_latest(operator.registry)).decode()
     types = re.findall(r"^# TYPE (\w+) (\w+)$", text, re.MULTILINE)
     return {f"{name}_bucket" if kind == "histogram" else name for name, kind in types}

@@ -29,7 +29,7 @@ def build_dumps_router(parts: Parts, dumps: Dumps) -> APIRouter:
         caller.require("create", LABEL_DUMP)
         body = parse_body(content)
         request = parse_dump(body, parts.deployment)
-        once = once_of(LABEL_DUMP, idempotency_key, caller.name, body)
+        once = once_of(LABEL_DUMP, idempotency_key, parts.namespace, caller.name, body)
         return reply(CreatedDumpEnvelope(error_message=dumps.create(request, once)), exclude_none=True)
 
     def dump_status(caller: Known, dump_id: str) -> JSONResponse:

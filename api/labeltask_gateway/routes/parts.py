@@ -43,6 +43,7 @@ class Parts:
     """What routes of tasks stand on."""
 
     tasks: Tasks
+    namespace: str
     deployment: Deployment
     metrics: Metrics
     read_body: ReadBody

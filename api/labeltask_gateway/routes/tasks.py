@@ -40,7 +40,7 @@ def build_tasks_router(parts: Parts) -> APIRouter:
         caller.require("create")
         with parts.metrics.creating():
             request = parse_create(body, parts.deployment)
-            once = once_of(LABEL_TASK, idempotency_key, caller.name, body)
+            once = once_of(LABEL_TASK, idempotency_key, parts.namespace, caller.name, body)
             answer, repeated = tasks.create(request, once)
         parts.metrics.created(repeated=repeated)
         return reply(CreatedEnvelope(error_message=answer), exclude_none=True)

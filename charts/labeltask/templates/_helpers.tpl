@@ -48,6 +48,20 @@ app.kubernetes.io/managed-by: {{ .root.Release.Service }}
 {{- $found | toJson -}}
 {{- end }}
 
+{{/* Namespaces whose tasks the operator serves, as JSON under the key "all": a helper returns text. */}}
+{{- define "labeltask.namespaces" -}}
+{{- dict "all" (.Values.watchNamespaces | default (list .Release.Namespace)) | toJson -}}
+{{- end }}
+
+{{/* The namespace in which the gateway creates tasks. */}}
+{{- define "labeltask.gatewayNamespace" -}}
+{{- $namespace := .Values.gateway.namespace | default .Release.Namespace -}}
+{{- if not (has $namespace (include "labeltask.namespaces" . | fromJson).all) -}}
+{{- fail (printf "watchNamespaces does not hold %q, in which the gateway would create tasks; set gateway.namespace to one of them" $namespace) -}}
+{{- end -}}
+{{- $namespace -}}
+{{- end }}
+
 {{/* Environment that gateway and operator share. */}}
 {{- define "labeltask.sharedEnv" -}}
 {{- if and .Values.defaultConnection (not (hasKey .Values.connections .Values.defaultConnection)) }}
@@ -56,8 +70,6 @@ app.kubernetes.io/managed-by: {{ .root.Release.Service }}
 {{- if and .Values.historySchemas (not .Values.defaultConnection) }}
 {{- fail "historySchemas needs defaultConnection: that is the account which reads them" }}
 {{- end -}}
-- name: LABELTASK_NAMESPACE
-  value: {{ .Release.Namespace | quote }}
 - name: LABELTASK_CONNECTIONS
   value: {{ include "labeltask.connections" . | quote }}
 {{- with .Values.defaultConnection }}

@@ -36,6 +36,14 @@ def test_a_gateway_that_started_later_knows_the_key_from_the_label_task() -> Non
     assert later.post("/tasks", create_body(), headers=KEY).json() == before.json()
 
 
+def test_the_same_key_in_two_namespaces_makes_tasks_of_two_ids() -> None:
+    """Both may write to one schema, where the id is all that keeps their rows apart."""
+    one, other = Gateway(namespace="team-a"), Gateway(namespace="team-b")
+    for gateway in (one, other):
+        gateway.post("/tasks", create_body(), headers=KEY)
+    assert len({*task_ids(one), *task_ids(other)}) == 2
+
+
 @pytest.mark.parametrize(
     "changes",
     [

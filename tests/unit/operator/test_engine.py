@@ -27,9 +27,6 @@ class Idle:
     def states(self) -> list[tuple[str, str]]:
         return []
 
-    def queues(self) -> dict[str, tuple[int, int]]:
-        return {}
-
     def start(self) -> None:
         if self.failures:
             self.failures -= 1
@@ -57,7 +54,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 def engine() -> Engine[Idle]:
     settings = make_settings(resync_seconds=30, poll_seconds=0.01)
-    return Engine(LABEL_TASK, settings, Idle, ThreadPoolExecutor(1), Metrics())
+    return Engine("labels", LABEL_TASK, settings, Idle, ThreadPoolExecutor(1), Metrics())
 
 
 async def started(engine: Engine[Idle]) -> None:
@@ -96,7 +93,7 @@ def test_a_watch_that_misses_what_a_list_shows_is_trouble_until_it_tells(clock: 
         await served.stop()
         return told
 
-    assert asyncio.run(story()) == ["", "the watch misses changes that a list shows", ""]
+    assert asyncio.run(story()) == ["", "namespace labels, labeltasks: the watch misses changes that a list shows", ""]
 
 
 def test_a_quiet_namespace_is_no_trouble(clock: list[float]) -> None:
@@ -122,7 +119,7 @@ def test_a_queue_that_stands_still_is_trouble(clock: list[float]) -> None:
         await served.stop()
         return told
 
-    assert asyncio.run(story()) == "the work queue makes no progress"
+    assert asyncio.run(story()) == "namespace labels, labeltasks: the work queue makes no progress"
 
 
 def test_a_regular_look_that_fails_ends_no_loop_and_a_loop_that_ends_is_trouble() -> None:
@@ -139,4 +136,4 @@ def test_a_regular_look_that_fails_ends_no_loop_and_a_loop_that_ends_is_trouble(
         await served.stop()
         return told
 
-    assert asyncio.run(story()) == ["", "the work-queue loop has ended"]
+    assert asyncio.run(story()) == ["", "namespace labels, labeltasks: the work-queue loop has ended"]

@@ -29,16 +29,16 @@ def samples(metrics: Metrics) -> dict[str, float]:
 
 def test_an_operator_that_has_done_nothing_shows_these_and_no_more() -> None:
     metrics = Metrics()
-    metrics.watch(lambda: [Held("LabelTask", [], 0, 1.5, 0.0, {})])
+    metrics.watch(lambda: [Held("labels", "LabelTask", [], 0, 1.5, 0.0)], dict)
     assert samples(metrics) == {
         "labeltask_operator_poll_seconds_count": 0,
         "labeltask_operator_poll_seconds_sum": 0,
         "labeltask_operator_poll_errors_total": 0,
         "labeltask_operator_rows_read_total": 0,
         "labeltask_operator_rows_labelled_total": 0,
-        "labeltask_operator_reconcile_queue_length kind=LabelTask": 0,
-        "labeltask_operator_watch_age_seconds kind=LabelTask": 1.5,
-        "labeltask_operator_watch_lag_seconds kind=LabelTask": 0,
+        "labeltask_operator_reconcile_queue_length kind=LabelTask served_namespace=labels": 0,
+        "labeltask_operator_watch_age_seconds kind=LabelTask served_namespace=labels": 1.5,
+        "labeltask_operator_watch_lag_seconds kind=LabelTask served_namespace=labels": 0,
     }
 
 
@@ -61,10 +61,10 @@ def test_tasks_by_stat_and_reason_queues_rows_and_writes(monkeypatch: pytest.Mon
     }
     shelf.cluster.tasks = {DUMP_NAME: make_labeldump().manifest}
     engines = (
-        Engine(LABEL_TASK, bench.settings, tasks, ThreadPoolExecutor(1), metrics),
-        Engine(LABEL_DUMP, shelf.settings, dumps, ThreadPoolExecutor(1), metrics),
+        Engine("labels", LABEL_TASK, bench.settings, tasks, ThreadPoolExecutor(1), metrics),
+        Engine("labels", LABEL_DUMP, shelf.settings, dumps, ThreadPoolExecutor(1), metrics),
     )
-    metrics.watch(lambda: [engine.held() for engine in engines])
+    metrics.watch(lambda: [engine.held() for engine in engines], lambda: engines[0].controller.places.lengths())
     bench.controller = engines[0].controller
     for engine in engines:
         engine.controller.start()
@@ -80,13 +80,13 @@ def test_tasks_by_stat_and_reason_queues_rows_and_writes(monkeypatch: pytest.Mon
     clock[0] += 7
     found = samples(metrics)
     assert {name: value for name, value in found.items() if "seconds" not in name} == {
-        "labeltask_operator_objects kind=LabelTask reason= stat=PENDING": 2,
-        "labeltask_operator_objects kind=LabelTask reason=SpecInvalid stat=FAILURE": 1,
-        "labeltask_operator_objects kind=LabelDump reason= stat=Pending": 1,
+        "labeltask_operator_objects kind=LabelTask reason= served_namespace=labels stat=PENDING": 2,
+        "labeltask_operator_objects kind=LabelTask reason=SpecInvalid served_namespace=labels stat=FAILURE": 1,
+        "labeltask_operator_objects kind=LabelDump reason= served_namespace=labels stat=Pending": 1,
         "labeltask_operator_queue_tasks queue=default state=running": 1,
         "labeltask_operator_queue_tasks queue=default state=waiting": 1,
-        "labeltask_operator_reconcile_queue_length kind=LabelTask": 3,
-        "labeltask_operator_reconcile_queue_length kind=LabelDump": 1,
+        "labeltask_operator_reconcile_queue_length kind=LabelTask served_namespace=labels": 3,
+        "labeltask_operator_reconcile_queue_length kind=LabelDump served_namespace=labels": 1,
         "labeltask_operator_status_writes_total kind=LabelTask": 3,
         "labeltask_operator_status_writes_total kind=LabelDump": 1,
         "labeltask_operator_rows_read_total": 400,
@@ -100,10 +100,10 @@ def test_tasks_by_stat_and_reason_queues_rows_and_writes(monkeypatch: pytest.Mon
         "labeltask_operator_reconcile_seconds_sum kind=LabelDump": 0,
         "labeltask_operator_poll_seconds_count": 4,
         "labeltask_operator_poll_seconds_sum": 0,
-        "labeltask_operator_watch_age_seconds kind=LabelTask": 7,
-        "labeltask_operator_watch_age_seconds kind=LabelDump": 7,
-        "labeltask_operator_watch_lag_seconds kind=LabelTask": 7,
-        "labeltask_operator_watch_lag_seconds kind=LabelDump": 7,
+        "labeltask_operator_watch_age_seconds kind=LabelTask served_namespace=labels": 7,
+        "labeltask_operator_watch_age_seconds kind=LabelDump served_namespace=labels": 7,
+        "labeltask_operator_watch_lag_seconds kind=LabelTask served_namespace=labels": 7,
+        "labeltask_operator_watch_lag_seconds kind=LabelDump served_namespace=labels": 7,
     }
 
 
