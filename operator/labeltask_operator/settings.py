@@ -12,6 +12,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from labeltask_contract.dump_document import ShelfName, shelf_problem
 from labeltask_contract.spec import KEY_PATTERN, NAME_PATTERN, Identifier, ResourceAmounts, Resources
 from labeltask_contract.task_document import LabellingRules
+from labeltask_operator.worker_placement import WorkerPlacement
 
 Seconds = Annotated[float, Field(gt=0)]
 Namespace = Annotated[str, Field(max_length=63, pattern=NAME_PATTERN)]
@@ -43,6 +44,8 @@ class Settings(BaseSettings):
         requests=ResourceAmounts(cpu="100m", memory="128Mi"), limits=ResourceAmounts(memory="256Mi")
     )
     """For tasks that name none; a task overrides single amounts."""
+    worker_placement: WorkerPlacement = WorkerPlacement()
+    """Where worker pods may run, and what else marks them."""
     allow_image_override: bool = False
     """Whether ``spec.image`` is obeyed: it is the right to run any image in the namespace."""
     termination_grace_seconds: Annotated[int, Field(ge=0)] = 15

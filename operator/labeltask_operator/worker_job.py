@@ -75,7 +75,10 @@ def build_worker_job(plan: JobPlan, spec: WorkerSpec, settings: Settings) -> Man
             # A pod that still hands its work back is not replaced before it has ended.
             "podReplacementPolicy": "Failed",
             "podFailurePolicy": {"rules": _failure_rules()},
-            "template": {"metadata": {"labels": plan.labels}, "spec": _pod_spec(plan, spec, settings)},
+            "template": {
+                "metadata": settings.worker_placement.metadata(plan.labels),
+                "spec": _pod_spec(plan, spec, settings) | settings.worker_placement.spec_fields(),
+            },
         },
     }
 

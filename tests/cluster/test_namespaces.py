@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -22,12 +23,21 @@ from labeltask_testing.cluster_commands import (
 from labeltask_testing.database_rows import assert_as_expected
 from labeltask_testing.installation import Body, Installation, wait_until
 from labeltask_testing.requests import expected_rows, gender_request, gender_resource
-from labeltask_testing.running_tasks import operator_pod, start
+from labeltask_testing.running_tasks import operator_pod, pods, start
 from labeltask_testing.source_rows import Post
 
 RELEASE = "labeltask"
 HOME, ONE, OTHER, STRANGER = (f"labeltask-{name}" for name in ("home", "team-a", "team-b", "stranger"))
 SECRET = "team-connection"
+PLACEMENT: dict[str, Any] = {
+    "podLabels": {"example.com/team": "data"},
+    "podAnnotations": {"example.com/cost-centre": "4711"},
+    "nodeSelector": {"kubernetes.io/os": "linux"},
+    "tolerations": [{"key": "dedicated", "operator": "Exists", "effect": "NoSchedule"}],
+    "topologySpreadConstraints": [
+        {"maxSkew": 1, "topologyKey": "kubernetes.io/hostname", "whenUnsatisfiable": "ScheduleAnyway"}
+    ],
+}
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +53,7 @@ def teams(installation: Installation) -> Iterator[dict[str, Installation]]:
         "watchNamespaces": [ONE, OTHER],
         "gateway": {"namespace": ONE},
         "image": image_split(installation.images.control),
-        "worker": {"image": image_split(installation.images.worker)},
+        "worker": {"image": image_split(installation.images.worker), **PLACEMENT},
         "connections": {"team": {"existingSecret": SECRET}},
         "test": {"site": "team", "inputSchema": database.source_schema, "outputSchema": database.output_schema},
     }
@@ -93,6 +103,17 @@ def test_tasks_of_one_name_run_in_their_namespaces_and_a_third_is_left_alone(
     for kind in ("jobs", "configmaps", "events"):
         found = kubectl_json("get", kind, "--namespace", STRANGER)["items"]
         assert [item for item in found if item["metadata"]["name"] != "kube-root-ca.crt"] == []
+
+
+def test_workers_are_marked_and_placed_as_the_release_says(teams: dict[str, Installation]) -> None:
+    task_id = teams[ONE].label_task("same")["status"]["taskId"]
+    (pod,) = pods(teams[ONE], task_id)
+    assert pod["metadata"]["labels"].items() >= PLACEMENT["podLabels"].items()
+    assert pod["metadata"]["annotations"].items() >= PLACEMENT["podAnnotations"].items()
+    assert pod["spec"]["nodeSelector"] == PLACEMENT["nodeSelector"]
+    assert all(toleration in pod["spec"]["tolerations"] for toleration in PLACEMENT["tolerations"])
+    (spread,) = pod["spec"]["topologySpreadConstraints"]
+    assert spread["labelSelector"]["matchLabels"].items() <= pod["metadata"]["labels"].items()
 
 
 def test_the_gateway_creates_tasks_in_its_namespace(teams: dict[str, Installation]) -> None:

@@ -59,6 +59,8 @@ def test_the_chart_passes_lint() -> None:
         {"operator": {"pollSeconds": "two"}},
         {"connections": {"main": {"secret": "db"}}},
         {"defaultConnection": "none-of-them"},
+        {"watchNamespaces": ["team-a"]},
+        {"worker": {"podLabels": {"labelapi.io/task-id": "mine"}}},
     ],
     ids=[
         "a misspelt part",
@@ -66,6 +68,8 @@ def test_the_chart_passes_lint() -> None:
         "a word for a number",
         "a connection without Secret",
         "no such connection",
+        "a gateway in a namespace that nobody serves",
+        "a label that is the operator's",
     ],
 )
 def test_a_mistake_in_values_fails(values: dict[str, Any]) -> None:

@@ -116,7 +116,7 @@ def test_a_request_under_way_is_answered_after_sigterm_and_the_program_ends_well
 
 
 def _wait_status(url: str, status: int) -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     seen: object = None
     while seen != status:
         assert time.monotonic() < deadline, f"{url} did not answer {status}; last seen: {seen}"

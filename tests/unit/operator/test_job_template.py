@@ -5,6 +5,7 @@ import json
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from labeltask_contract.names import job_name
 from labeltask_contract.pattern import unpack_pattern
@@ -44,6 +45,48 @@ def job_of(task: LabelTaskBuilder, cluster: FakeCluster | None = None, **setting
     view = TaskView.of(task.manifest)
     assert view.spec is not None
     return build_job(view, view.spec, resolved(task, cluster, **settings), make_settings(**settings))
+
+
+def test_the_deployment_says_where_workers_run_and_what_marks_them() -> None:
+    tolerations = [{"key": "dedicated", "operator": "Exists"}]
+    affinity: Manifest = {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": []}}}
+    spread = {"maxSkew": 1, "topologyKey": "kubernetes.io/hostname", "whenUnsatisfiable": "ScheduleAnyway"}
+    own_selector = {"labelSelector": {"matchLabels": {"example.com/team": "data"}}}
+    plain = job_of(make_labeltask())
+    placed = job_of(
+        make_labeltask(),
+        worker_placement={
+            "labels": {"example.com/team": "data"},
+            "annotations": {"example.com/cost-centre": "4711"},
+            "nodeSelector": {"pool": "batch"},
+            "tolerations": tolerations,
+            "affinity": affinity,
+            "priorityClassName": "batch-low",
+            "topologySpreadConstraints": [spread, spread | own_selector],
+        },
+    )
+    all_workers = {name: LABELS[name] for name in ("app.kubernetes.io/component", "app.kubernetes.io/managed-by")}
+    plain["spec"]["template"]["metadata"] = {
+        "labels": LABELS | {"example.com/team": "data"},
+        "annotations": {"example.com/cost-centre": "4711"},
+    }
+    plain["spec"]["template"]["spec"] |= {
+        "nodeSelector": {"pool": "batch"},
+        "tolerations": tolerations,
+        "affinity": affinity,
+        "priorityClassName": "batch-low",
+        "topologySpreadConstraints": [
+            spread | {"labelSelector": {"matchLabels": all_workers}},
+            spread | own_selector,
+        ],
+    }
+    assert placed == plain
+
+
+@pytest.mark.parametrize("name", ["labelapi.io/task-id", "labelapi.io/other", "app.kubernetes.io/managed-by"])
+def test_a_label_by_which_the_operator_finds_its_pods_is_refused(name: str) -> None:
+    with pytest.raises(ValidationError, match=f"the operator sets {name} itself"):
+        make_settings(worker_placement={"labels": {name: "mine"}})
 
 
 def test_the_whole_job() -> None:
