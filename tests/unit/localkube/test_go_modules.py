@@ -2,10 +2,24 @@
 
 import pytest
 
-from localkube.go_modules import COREDNS, CRI_TOOLS, ETCD, HELM, KIND, KUBERNETES, GoModule, required_version
+from localkube.go_modules import (
+    COREDNS,
+    CRI_TOOLS,
+    ETCD,
+    HELM,
+    KIND,
+    KUBECONFORM,
+    KUBERNETES,
+    PROMETHEUS,
+    PROMETHEUS_OPERATOR,
+    GoModule,
+    required_version,
+)
+
+MODULES = [KUBERNETES, KIND, HELM, ETCD, COREDNS, CRI_TOOLS, KUBECONFORM, PROMETHEUS, PROMETHEUS_OPERATOR]
 
 
-@pytest.mark.parametrize("module", [KUBERNETES, KIND, HELM, ETCD, COREDNS, CRI_TOOLS], ids=lambda module: module.folder)
+@pytest.mark.parametrize("module", MODULES, ids=lambda module: module.folder)
 def test_every_program_is_a_tool_of_a_pinned_module(module: GoModule) -> None:
     go_mod = (module.directory / "go.mod").read_text()
     assert f"{module.path} {module.version} h1:" in (module.directory / "go.sum").read_text()
