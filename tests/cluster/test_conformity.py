@@ -26,7 +26,7 @@ GOOD = """
 apiVersion: labelapi.io/v1
 kind: LabelDump
 metadata: {name: a}
-spec: {group: GENDER, taskIds: [aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa], output: {schema: s}}
+spec: {group: GENDER, taskIds: [aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa], previousSchema: p, output: {schema: s}}
 """
 
 
@@ -56,11 +56,11 @@ def test_every_object_is_as_its_kind_wants_it(file: Path, kubeconform: tuple[str
     ("before", "after", "told"),
     [
         ("taskIds", "taskids", "taskids"),
-        ("GENDER", "AGE", "group"),
+        ("a" * 32, "nope", "taskIds"),
         ("output: {schema: s}", "outputs: {}", "output"),
         ("metadata: {name: a}", "metadata: {name: a, label: {}}", "label"),
     ],
-    ids=["a misspelt field", "a value that is none of these", "a field that lacks", "a misspelt field of the metadata"],
+    ids=["a misspelt field", "a value of another form", "a field that lacks", "a misspelt field of the metadata"],
 )
 def test_a_mistake_is_found(before: str, after: str, told: str, kubeconform: tuple[str, ...]) -> None:
     assert json.loads(run(*kubeconform, "-", stdin=GOOD))["summary"]["valid"] == 1

@@ -97,7 +97,7 @@ def test_values_reach_the_programs() -> None:
     )
     assert container(rendered, "gateway")["image"] == "registry/labeltask@sha256:" + "0" * 64
     operator = environment(rendered, "operator")
-    assert operator["LABELTASK_NAMESPACE"] == "labels"
+    assert operator["LABELTASK_NAMESPACES"] == '["labels"]'
     assert operator["LABELTASK_WORKER_IMAGE"] == "localhost/labeltask-worker:t1"
     assert json.loads(operator["LABELTASK_CONNECTIONS"]) == {"main": {"secretName": "db", "key": "connection.json"}}
     assert operator["LABELTASK_DEFAULT_CONNECTION"] == "main"
@@ -107,6 +107,7 @@ def test_values_reach_the_programs() -> None:
     assert operator["LABELTASK_RECONCILE_THREADS"] == "4"
     assert operator["LABELTASK_WORKER_SERVICE_ACCOUNT"] == "try-labeltask-worker"
     gateway = environment(rendered, "gateway")
+    assert gateway["LABELTASK_NAMESPACE"] == "labels"
     assert json.loads(gateway["LABELTASK_HISTORY_SCHEMAS"]) == ["audience"]
     assert json.loads(operator["LABELTASK_HISTORY_SCHEMAS"]) == ["audience"]
     rules = rendered["ConfigMap", "try-labeltask-default-rules"]["data"]["default-rules.json"]
