@@ -31,6 +31,7 @@ class ConditionReason(StrEnum):
     PENDING = "Pending"
     QUEUE_FULL = "QueueFull"
     HOST_FULL = "HostFull"
+    NOT_ADMITTED = "NotAdmitted"
     ADMITTED = "Admitted"
     SUSPENDED = "Suspended"
     POD_RUNNING = "PodRunning"

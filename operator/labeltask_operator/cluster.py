@@ -15,6 +15,7 @@ from kubernetes import client, config
 
 from labeltask_contract.errors import LabelTaskError
 from labeltask_contract.names import API_VERSION, LABEL_TASK, ResourceKind
+from labeltask_operator.kueue import JOB_UID_LABEL, WORKLOADS
 from labeltask_operator.views import Manifest
 
 _PAGE = 200
@@ -71,6 +72,12 @@ class Cluster(Protocol):
     def delete_job(self, name: str, uid: str) -> None:
         """See to it that this Job goes, after its pods: they get their grace time."""
 
+    def iter_workloads(self, job_uid: str) -> Iterator[Manifest]:
+        """Yield Kueue's Workloads of one Job."""
+
+    def activate_workload(self, name: str, active: bool) -> None:
+        """Let Kueue admit a Workload, or have it take the Job's pods away."""
+
     def iter_pods(self, task_id: str | None = None) -> Iterator[Manifest]:
         """Yield the pods of one task, or of all."""
 
@@ -102,6 +109,7 @@ class KubernetesCluster:
         self._timeout = timeout_seconds
         self._core = f"/api/v1/namespaces/{namespace}"
         self._jobs = f"/apis/batch/v1/namespaces/{namespace}/jobs"
+        self._workloads = f"/{WORKLOADS}/namespaces/{namespace}/workloads"
         self._tasks = f"/apis/{API_VERSION}/namespaces/{namespace}/{kind.plural}"
 
     def of_kind(self, kind: ResourceKind) -> "KubernetesCluster":
@@ -141,6 +149,12 @@ class KubernetesCluster:
         # Foreground: the Job stays visible until its pods are gone, which is what an abort waits for.
         # https://kubernetes.io/docs/concepts/architecture/garbage-collection/#foreground-deletion
         self._delete(_join(self._jobs, name), uid, "Foreground")
+
+    def iter_workloads(self, job_uid: str) -> Iterator[Manifest]:
+        return self._pages(self._workloads, labelSelector=f"{JOB_UID_LABEL}={job_uid}")
+
+    def activate_workload(self, name: str, active: bool) -> None:
+        self._patch(_join(self._workloads, name), {"spec": {"active": active}})
 
     def iter_pods(self, task_id: str | None = None) -> Iterator[Manifest]:
         selector = self._id_label if task_id is None else f"{self._id_label}={task_id}"

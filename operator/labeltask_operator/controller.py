@@ -20,6 +20,7 @@ from labeltask_operator.job_calls import TRY_AGAIN_SECONDS, create_job, find_war
 from labeltask_operator.job_guards import past_deadline
 from labeltask_operator.job_outcome import Fault, JobPhase, job_phase
 from labeltask_operator.job_template import build_config_map, build_job
+from labeltask_operator.kueue import WorkloadView, pick_workload
 from labeltask_operator.metrics import Metrics
 from labeltask_operator.mirror import Mirror
 from labeltask_operator.queue_places import QueuePlaces, TaskKey
@@ -85,6 +86,8 @@ class Controller:
         self._list_all()
         for view in self.mirror.tasks():
             job = self.mirror.job(view.task_id)
+            if self._settings.kueue:
+                continue
             if job_phase(job, view.uid) is JobPhase.ACTIVE:
                 self.places.hold(view, job.database if job is not None else "")
             elif not (recorded_final(view) or view.deleting or view.suspend):
@@ -195,7 +198,14 @@ class Controller:
         pods = self.mirror.pods(view.task_id)
         warnings = find_warnings(self._cluster, job, phase, pods, self._now(), self._settings.no_pod_seconds)
         attempts = memory.pods.add(int(view.status.get("attempts") or 0), (pod.uid for pod in pods))
-        return Observation(self._now(), view, resolution, job, pods, memory.row, place, warnings, attempts)
+        workload = self._find_workload(view, job, phase)
+        return Observation(self._now(), view, resolution, job, pods, memory.row, place, warnings, workload, attempts)
+
+    def _find_workload(self, view: TaskView, job: JobView | None, phase: JobPhase) -> WorkloadView | None:
+        paused = phase is JobPhase.SUSPENDED or (phase is JobPhase.ACTIVE and view.suspend)
+        if not self._settings.kueue or job is None or not paused:
+            return None
+        return pick_workload(self._cluster.iter_workloads(job.uid))
 
     def _resolve(self, view: TaskView, memory: TaskMemory) -> Resolution | NotResolved | None:
         if memory.resolution is not None:
@@ -232,7 +242,7 @@ class Controller:
     ) -> Place:
         phase = job_phase(job, view.uid)
         limit = self._settings.queue_limit(view.queue)
-        if done or view.abort:
+        if done or view.abort or self._settings.kueue:
             return Place(None, limit)
         host = "" if job is None else job.database
         if phase in (JobPhase.ACTIVE, JobPhase.DELETING):
@@ -258,6 +268,9 @@ class Controller:
         elif job is not None and decision.step is Step.DELETE_JOB:
             self._cluster.delete_job(job.name, job.uid)
         elif job is not None and decision.step in (Step.SUSPEND_JOB, Step.RESUME_JOB):
+            if seen.workload is not None:
+                self._cluster.activate_workload(seen.workload.name, decision.step is Step.RESUME_JOB)
+                return decision, job
             changed = self._cluster.suspend_job(job.name, decision.step is Step.SUSPEND_JOB)
             if changed is not None:
                 self.mirror.put_job(changed)

@@ -56,6 +56,7 @@ def build_job(view: TaskView, spec: LabelTaskSpec, resolution: Resolution, setti
         pods=spec.parallelism,
         command="run",
         files=_task_files(view, resolution),
+        local_queue=view.queue if settings.kueue else "",
     )
     return build_worker_job(plan, spec, settings)
 

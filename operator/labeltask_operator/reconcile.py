@@ -18,6 +18,7 @@ from labeltask_operator.job_outcome import (
     find_out_of_memory,
     job_phase,
 )
+from labeltask_operator.kueue import WorkloadView
 from labeltask_operator.resolve import NotResolved, Resolution
 from labeltask_operator.settings import Settings
 from labeltask_operator.start_faults import Warned
@@ -69,6 +70,8 @@ class Observation:
     place: Place
     warnings: tuple[Warned, ...] = ()
     """What Kubernetes' Events say where Job and pods say nothing."""
+    workload: WorkloadView | None = None
+    """What Kueue has made of a Job that it suspends or that shall pause."""
     attempts: int = 0
     """Pods seen so far; the Job may know of more."""
 
@@ -107,7 +110,7 @@ class Decision:
     """The same, for workers that run and do not write."""
     not_accepted: NotResolved | None = None
     waiting: ConditionReason | None = None
-    """Why no Job runs though nothing is wrong: Suspended, QueueFull or HostFull."""
+    """Why no Job runs though nothing is wrong: Suspended, QueueFull, HostFull or NotAdmitted."""
     recheck_seconds: float | None = None
     """When to look again although nothing happens."""
     settled: bool = False
@@ -259,12 +262,25 @@ def _with_job(seen: Observation, settings: Settings) -> Decision:
 
 
 def _paused(seen: Observation, job: JobView, settings: Settings) -> Decision:
+    if settings.kueue:
+        return _paused_by_kueue(seen, settings)
     if seen.view.suspend:
         step = Step.NONE if job.suspended else Step.SUSPEND_JOB
         return Decision(step=step, waiting=ConditionReason.SUSPENDED)
     if seen.place.position is not None:
         return Decision(waiting=seen.place.waits_for, recheck_seconds=settings.resync_seconds)
     return Decision(step=Step.RESUME_JOB)
+
+
+def _paused_by_kueue(seen: Observation, settings: Settings) -> Decision:
+    """Kueue alone suspends and resumes Jobs; a task that shall pause or go on tells it so by the Workload."""
+    waiting = ConditionReason.SUSPENDED if seen.view.suspend else ConditionReason.NOT_ADMITTED
+    if seen.workload is None:
+        return Decision(waiting=waiting, recheck_seconds=2)
+    step = Step.NONE
+    if seen.workload.active is seen.view.suspend:
+        step = Step.SUSPEND_JOB if seen.view.suspend else Step.RESUME_JOB
+    return Decision(step=step, waiting=waiting, recheck_seconds=settings.resync_seconds)
 
 
 def _completed(seen: Observation, settings: Settings) -> Decision:

@@ -63,6 +63,9 @@ class Settings(BaseSettings):
     max_running_per_host: Annotated[int, Field(ge=1)] | None = None
     """Tasks that may run at once against one database server (host and port), whatever their queues; None: no limit."""
 
+    kueue: bool = False
+    """Whether Kueue admits Jobs, by the LocalQueue that a task's queue names; the limits above don't hold then."""
+
     labelling_rules: LabellingRules = LabellingRules()
     shelf_tables: dict[ShelfName, tuple[Identifier, ...]] = {}
     """Shelf table -> the result tables that a dump merges into it; empty: the built-in map."""

@@ -226,6 +226,10 @@ def _queued(seen: Observation, decision: Decision, state: Any) -> None:
         # The position stands in queuePosition: in a message it would make each move a change of conditions.
         who = f"database {seen.place.host} serves" if seen.place.host else f"queue {seen.view.queue} runs"
         state(ConditionType.QUEUED, "True", decision.waiting, f"{who} {seen.place.limit} tasks at once")
+    elif decision.waiting is ConditionReason.NOT_ADMITTED:
+        said = "" if seen.workload is None else seen.workload.why_waiting
+        text = f"Kueue has not admitted the Job to LocalQueue {seen.view.queue}" + (f": {said}" if said else "")
+        state(ConditionType.QUEUED, "True", decision.waiting, text)
     elif decision.waiting is ConditionReason.SUSPENDED:
         state(ConditionType.QUEUED, "False", ConditionReason.SUSPENDED)
     elif decision.not_accepted is not None:

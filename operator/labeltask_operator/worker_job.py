@@ -26,6 +26,7 @@ from labeltask_contract.names import (
 )
 from labeltask_contract.reasons import FACTS, PERMANENT_EXIT_CODES, Reason
 from labeltask_contract.spec import LabelTaskSpec, ResourceAmounts, Resources
+from labeltask_operator.kueue import QUEUE_LABEL
 from labeltask_operator.references import FileSource
 from labeltask_operator.settings import Settings
 from labeltask_operator.views import Manifest, ObjectView
@@ -50,10 +51,21 @@ class JobPlan:
     """Subcommand of the worker."""
     files: list[dict[str, Any]]
     """Sources of the volume that is mounted as the worker's folder."""
+    local_queue: str = ""
+    """Kueue's queue that admits the Job; empty where Kueue has no part in it."""
 
 
 def build_worker_job(plan: JobPlan, spec: WorkerSpec, settings: Settings) -> Manifest:
     """Return the Job."""
+    manifest = _job(plan, spec, settings)
+    if plan.local_queue:
+        manifest["metadata"]["labels"] = {**plan.labels, QUEUE_LABEL: plan.local_queue}
+        # Kueue lets it start. Its webhook would do the same, but a Job must not start while that is away.
+        manifest["spec"]["suspend"] = True
+    return manifest
+
+
+def _job(plan: JobPlan, spec: WorkerSpec, settings: Settings) -> Manifest:
     return {
         "apiVersion": "batch/v1",
         "kind": "Job",

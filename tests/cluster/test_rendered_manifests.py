@@ -60,6 +60,7 @@ def test_the_chart_passes_lint() -> None:
         {"connections": {"main": {"secret": "db"}}},
         {"defaultConnection": "none-of-them"},
         {"watchNamespaces": ["team-a"]},
+        {"kueue": {"enabled": True}, "queues": {"nightly": 2}},
         {"worker": {"podLabels": {"labelapi.io/task-id": "mine"}}},
     ],
     ids=[
@@ -69,6 +70,7 @@ def test_the_chart_passes_lint() -> None:
         "a connection without Secret",
         "no such connection",
         "a gateway in a namespace that nobody serves",
+        "limits beside Kueue's",
         "a label that is the operator's",
     ],
 )

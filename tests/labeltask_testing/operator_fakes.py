@@ -51,6 +51,7 @@ class FakeCluster:
     tasks: dict[str, Manifest] = field(default_factory=dict)
     jobs: dict[str, Manifest] = field(default_factory=dict)
     pods: dict[str, Manifest] = field(default_factory=dict)
+    workloads: dict[str, Manifest] = field(default_factory=dict)
     secrets: dict[str, dict[str, bytes]] = field(default_factory=lambda: {"main-db": {"connection.json": SITE_CONFIG}})
     config_maps: dict[str, Manifest] = field(default_factory=dict)
     events: dict[str, Manifest] = field(default_factory=dict)
@@ -118,6 +119,18 @@ class FakeCluster:
         if name in self.jobs and self.jobs[name]["metadata"]["uid"] == uid:
             self.jobs[name]["metadata"]["deletionTimestamp"] = manifest_moment()
             self._stored(self.jobs[name])
+
+    def iter_workloads(self, job_uid: str) -> Iterator[Manifest]:
+        of_job = [
+            found
+            for found in self.workloads.values()
+            if found["metadata"]["labels"]["kueue.x-k8s.io/job-uid"] == job_uid
+        ]
+        return iter(copy.deepcopy(of_job))
+
+    def activate_workload(self, name: str, active: bool) -> None:
+        self._call("activate_workload" if active else "deactivate_workload", name)
+        self.workloads[name]["spec"]["active"] = active
 
     def iter_pods(self, task_id: str | None = None) -> Iterator[Manifest]:
         found = copy.deepcopy(list(self.pods.values()))
