@@ -28,6 +28,7 @@ class Reason(StrEnum):
     CONNECTION_LOST = "ConnectionLost"
     INTERNAL = "Internal"
     TASK_NOT_FINISHED = "TaskNotFinished"
+    TLS_REFUSED = "TlsRefused"
     OUT_OF_MEMORY = "OutOfMemory"
     EVICTED = "Evicted"
     IMAGE_PULL = "ImagePull"
@@ -67,6 +68,7 @@ FACTS: dict[Reason, ReasonFacts] = {
     Reason.CONNECTION_LOST: ReasonFacts("the database went away and did not come back in time", True, 77),
     Reason.INTERNAL: ReasonFacts("a fault inside LabelTask", True, 78),
     Reason.TASK_NOT_FINISHED: ReasonFacts("a dump names a task without finished production rows", False, 79),
+    Reason.TLS_REFUSED: ReasonFacts("no encrypted connection as the task wants it, or one that it lacks", False, 80),
     Reason.OUT_OF_MEMORY: ReasonFacts("the worker exceeded its memory limit", False),
     Reason.EVICTED: ReasonFacts("the node evicted the worker more often than the task may restart", True),
     Reason.IMAGE_PULL: ReasonFacts("the node can't get the worker image", False),

@@ -63,11 +63,13 @@ class Accounts:
         return self.of_site(site) if brought is None else self.pinned(brought)
 
     def pinned(self, brought: Connection) -> Connection:
-        """Return a caller's account with its host as the address that was judged.
+        """Return a caller's account with its host as the address that was judged; one that proves its name keeps it.
 
         :raises NoAccount: when it may not be used.
         """
         judged = self.hosts.judge(brought.host)
         if judged.refusal is not None:
             raise NoAccount(f"the task's database host {judged.refusal}")
+        if brought.proves_its_name:
+            return brought
         return brought.model_copy(update={"host": judged.address or brought.host})

@@ -5,9 +5,10 @@ the API server: a caller who may choose the address must not reach what only the
 list, a name goes when the list names it, or when each of its addresses lies in the list's networks.
 
 A name may change its address after it was judged (DNS rebinding). Where a list of networks let a name pass, the task
-keeps the address in its place, so the worker connects to what was judged. A name that the list itself names is trusted
-as a name, and a deployment without a list judges the name of the moment only: there a NetworkPolicy on the worker's
-pods is what keeps it from inward addresses.
+keeps the address in its place, so the worker connects to what was judged. A server that must prove its name by a
+certificate (``tls``) keeps the name: one elsewhere can't prove it, and is told nothing before. A name that the list
+itself names is trusted as a name, and a deployment without a list judges the name of the moment only: there a
+NetworkPolicy on the worker's pods is what keeps it from inward addresses.
 """
 
 import ipaddress

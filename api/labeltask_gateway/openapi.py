@@ -205,7 +205,7 @@ def _dump_schema() -> dict[str, Any]:
 def _account_schema() -> dict[str, Any]:
     connection = structural_schema(Connection.model_json_schema())
     connection["description"] = "The database account; kept in a Secret, never shown again."
-    connection["additionalProperties"] = False
+    connection["additionalProperties"] = connection["properties"]["tls"]["additionalProperties"] = False
     return connection
 
 

@@ -206,7 +206,7 @@ def read_connection(fields: BodyFields, deployment: Deployment) -> Connection | 
     judged = deployment.hosts.judge(connection.host)
     if judged.refusal is not None:
         fields.refuse("SITE_CONFIG", judged.refusal, "host")
-    if judged.address is not None and not deployment.hosts.is_open:
+    if judged.address is not None and not deployment.hosts.is_open and not connection.proves_its_name:
         # It passed by its address, so the task keeps that: the name may lead elsewhere tomorrow (hosts.py).
         return connection.model_copy(update={"host": judged.address})
     return connection

@@ -27,7 +27,13 @@ SLOW_SECONDS = 1.0
 """A call that takes longer is not waited for by others."""
 IDLE_SECONDS = 300.0
 
-_LASTING = {Reason.ACCESS_DENIED, Reason.SCHEMA_MISSING, Reason.TABLE_MISSING, Reason.COLUMN_MISSING}
+_LASTING = {
+    Reason.ACCESS_DENIED,
+    Reason.TLS_REFUSED,
+    Reason.SCHEMA_MISSING,
+    Reason.TABLE_MISSING,
+    Reason.COLUMN_MISSING,
+}
 
 T = TypeVar("T")
 

@@ -7,7 +7,8 @@ module of the store takes any open connection of that family. What an error of t
 from collections.abc import Callable, Sequence
 from typing import Any, Literal, Protocol
 
-from labeltask_contract.connection import Connection
+from labeltask_contract.connection import Connection, Tls
+from labeltask_store import tls
 from labeltask_store.failures import classify, error_code, is_conflict, is_lost
 
 __all__ = [
@@ -64,6 +65,9 @@ def open_connection(
 ) -> DbConnection:
     """Return an open connection: utf8mb4, autocommit off, READ COMMITTED, strict, no LOAD DATA LOCAL.
 
+    It is encrypted when the connection says ``tls``, and only then: a driver left to itself would take TLS where the
+    server offers it, and fail where that is too old.
+
     ``stream`` gives unbuffered cursors: rows are fetched from the server as they are asked for, one statement runs at a
     time, and every value comes as the bytes that the server sent (text in UTF-8), because to convert them costs more
     than to read them. ``idle_seconds`` becomes the session's ``wait_timeout``, in place of the server's. No schema is
@@ -84,7 +88,8 @@ def open_connection(
     }
     if stream:
         arguments |= {"use_unicode": False, "conv": {}}
-    db = _connect_mysqlclient(arguments, stream) if driver == "mysqlclient" else _connect_pymysql(arguments, stream)
+    connect = _connect_mysqlclient if driver == "mysqlclient" else _connect_pymysql
+    db = connect(arguments, stream, connection.tls)
     try:
         cursor = db.cursor()
         # READ COMMITTED: no gap locks (tasks that write one result table side by side would deadlock on them), and a
@@ -100,23 +105,28 @@ def open_connection(
     return db
 
 
-def _connect_mysqlclient(arguments: dict[str, Any], stream: bool) -> DbConnection:
+def _connect_mysqlclient(arguments: dict[str, Any], stream: bool, wanted: Tls | None) -> DbConnection:
     # Imported here: the image of gateway and operator holds no mysqlclient, the worker's no PyMySQL.
     import MySQLdb  # type: ignore[import-untyped]
     from MySQLdb.cursors import Cursor as Buffered  # type: ignore[import-untyped]
     from MySQLdb.cursors import SSCursor as Unbuffered
 
-    db: DbConnection = MySQLdb.connect(
-        **arguments, multi_statements=False, cursorclass=Unbuffered if stream else Buffered
-    )
-    return db
+    with tls.mysqlclient_arguments(wanted) as encryption:
+        db = MySQLdb.connect(
+            **arguments, **encryption, multi_statements=False, cursorclass=Unbuffered if stream else Buffered
+        )
+    if wanted is not None and not db.server_capabilities & tls.OFFERED:
+        db.close()
+        raise MySQLdb.OperationalError(2026, "the server offers no TLS")
+    opened: DbConnection = db
+    return opened
 
 
-def _connect_pymysql(arguments: dict[str, Any], stream: bool) -> DbConnection:
+def _connect_pymysql(arguments: dict[str, Any], stream: bool, wanted: Tls | None) -> DbConnection:
     import pymysql.cursors
 
     # PyMySQL would encode a str as Latin-1, which is neither what mysqlclient nor what the server does.
-    arguments = {**arguments, "password": arguments["password"].encode()}
+    arguments = {**arguments, **tls.pymysql_arguments(wanted), "password": arguments["password"].encode()}
     cursor_class = pymysql.cursors.SSCursor if stream else pymysql.cursors.Cursor
     db: DbConnection = pymysql.connect(**arguments, cursorclass=cursor_class)
     return db

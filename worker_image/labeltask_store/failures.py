@@ -4,12 +4,16 @@ Pure. Driver errors are known by their shape (``args == (code, text)``), so neit
 The server's texts hold user, host and object names, never a password.
 """
 
+import ssl
+
 from labeltask_contract.connection import Connection
 from labeltask_contract.errors import TaskFailure
 from labeltask_contract.reasons import Reason
 
 # Server codes: https://dev.mysql.com/doc/mysql-errors/8.4/en/server-error-reference.html; 2xxx are the client's.
 _NO_ANSWER = frozenset({2002, 2003, 2005, 2012, 2026})
+_NO_TLS = 2026
+_TLS_WANTED = 3159
 _LOST = frozenset({0, 1053, 1080, 1152, 1158, 1159, 1160, 1161, 1317, 1927, 2006, 2013, 2014, 2055, 4031})
 _BUSY = frozenset({1040, 1203, 1226})
 _CONFLICT = frozenset({1020, 1205, 1213, 1412, 1615, 3572})
@@ -59,7 +63,12 @@ def classify(
     address = connection.address
     if code in _DENIED:
         help_text = "check user, password and rights" if code in (1044, 1045, 1130, 1698) else "grant what is missing"
+        if code == 1045 and connection.tls is None:
+            # All that MariaDB says when an account or the server wants TLS.
+            help_text += ", and set tls if the account needs encryption"
         return TaskFailure(Reason.ACCESS_DENIED, f"{address} refuses the account{place}: {text}; {help_text}")
+    if code == _TLS_WANTED or _is_tls(error, code):
+        return TaskFailure(Reason.TLS_REFUSED, _about_tls(connection, text))
     if code in _NO_ANSWER or (connecting and code in _LOST):
         cause = text or "the connection ended before the server said who it is"
         message = (
@@ -72,6 +81,20 @@ def classify(
         message = f"another session at {address} held the rows{place} too long: {text}"
         return TaskFailure(Reason.CONNECTION_LOST, message)
     return _classify_object(code, text, address, place)
+
+
+def _is_tls(error: BaseException, code: int) -> bool:
+    # PyMySQL says 2003 for whatever goes wrong before the log-in, and keeps the cause.
+    return code == _NO_TLS or isinstance(getattr(error, "original_exception", None), ssl.SSLError)
+
+
+def _about_tls(connection: Connection, text: str) -> str:
+    if connection.tls is None:
+        return f"{connection.address} takes encrypted connections only: {text}; set tls in the connection"
+    wanted = "the server must offer TLS 1.2 or later"
+    if connection.proves_its_name:
+        wanted += f", with a certificate of tls.ca that names {connection.host}"
+    return f"no encrypted connection to {connection.address}: {text}; {wanted}"
 
 
 def _classify_object(code: int, text: str, address: str, place: str) -> TaskFailure | None:

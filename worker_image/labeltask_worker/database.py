@@ -37,6 +37,8 @@ IDLE_SECONDS = 60
 """``wait_timeout`` of our sessions: the server drops the transaction of a worker that froze or lost its network after
 this time, and a server-wide value of a few seconds does not hit a worker between two batches."""
 _LONGEST_PAUSE_SECONDS = 5.0
+_MAY_PASS = {Reason.SOURCE_UNREACHABLE, Reason.TLS_REFUSED}
+"""What a server that just starts, or breaks off a handshake, may say before the first connection."""
 
 _log = structlog.get_logger(__name__)
 
@@ -94,7 +96,8 @@ class Database:
     def connect_first(self) -> None:
         """Open the connection for transactions.
 
-        :raises TaskFailure: SourceUnreachable, naming host, port and cause, after a few attempts; AccessDenied at once.
+        :raises TaskFailure: SourceUnreachable or TlsRefused, naming host, port and cause, after a few attempts;
+            AccessDenied at once.
         """
         deadline = time.monotonic() + FIRST_RETRY_SECONDS
         pause_seconds = 0.5
@@ -105,7 +108,7 @@ class Database:
                 failure = classify(error, self.connection, connecting=True)
                 if failure is None:
                     raise
-                if failure.reason is not Reason.SOURCE_UNREACHABLE or time.monotonic() + pause_seconds > deadline:
+                if failure.reason not in _MAY_PASS or time.monotonic() + pause_seconds > deadline:
                     raise failure from None
                 _log.warning("no connection yet", code=error_code(error), address=self.connection.address)
             else:

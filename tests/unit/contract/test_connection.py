@@ -4,8 +4,10 @@ import pytest
 
 from labeltask_contract.connection import load_connection, parse_connection
 from labeltask_contract.errors import InvalidTask
+from labeltask_testing.certificates import make_authority
 
 CANARY = "hunter2-canary"
+CA = make_authority("an authority").pem
 WHOLE = {"host": "db.example", "port": 3306, "user": "label", "password": CANARY, "db": "wh", "charset": "utf8"}
 
 
@@ -37,6 +39,16 @@ def test_a_port_written_as_digits_is_a_port() -> None:
         ({"unix_socket": "/run/x"}, "/SITE_CONFIG/unix_socket: is no known key; known are host, port"),
         ({"local_infile": 1}, "/SITE_CONFIG/local_infile: is no known key"),
         ({"\ud83d": 1}, "/SITE_CONFIG: is no JSON text"),
+        ({"tls": True}, '/SITE_CONFIG/tls: must be {"mode": "verify-identity", "ca": "<PEM text>"} or'),
+        ({"tls": {}}, '/SITE_CONFIG/tls: must be {"mode": "verify-identity", "ca": "<PEM text>"} or'),
+        ({"tls": {"mode": "required", "ca": CA}}, "required takes no ca, as it checks nobody"),
+        ({"tls": {"mode": "verify-ca", "ca": CA}}, "/SITE_CONFIG/tls/mode: must be verify-identity or required"),
+        ({"tls": {"ca": ""}}, "/SITE_CONFIG/tls/ca: must be certificates in PEM"),
+        ({"tls": {"ca": "/etc/ssl/ca.pem"}}, "/SITE_CONFIG/tls/ca: must be certificates in PEM"),
+        ({"tls": {"ca": "憑證"}}, "/SITE_CONFIG/tls/ca: must be certificates in PEM"),
+        ({"tls": {"ca": CA + " " * 262_144}}, "/SITE_CONFIG/tls/ca: must be certificates in PEM, 262,144"),
+        ({"tls": {"ca": CA + f"-----BEGIN PRIVATE KEY-----\n{CANARY}"}}, "/SITE_CONFIG/tls/ca: must be certificates"),
+        ({"tls": {"ca": CA, "cert": CANARY}}, "/SITE_CONFIG/tls/cert: is no known key; known are mode, ca"),
     ],
 )
 def test_a_wrong_key_is_named_and_the_password_never_shown(change: dict[str, object], text: str) -> None:
@@ -45,6 +57,15 @@ def test_a_wrong_key_is_named_and_the_password_never_shown(change: dict[str, obj
     assert text in str(caught.value)
     assert CANARY not in repr(caught.value)
     str(caught.value).encode()
+
+
+@pytest.mark.parametrize("tls", [{"mode": "verify-identity", "ca": CA}, {"ca": CA + CA}, {"mode": "required"}])
+def test_the_encryption_that_is_asked_for_survives_too(tls: dict[str, str]) -> None:
+    connection = parse_connection({**WHOLE, "tls": tls})
+    assert load_connection(connection.to_json()) == connection
+    assert connection.tls is not None
+    assert (connection.tls.ca, connection.proves_its_name) == (tls.get("ca"), "ca" in tls)
+    assert hash(connection) != hash(parse_connection(WHOLE))
 
 
 def test_a_missing_key_is_named_without_showing_its_neighbours() -> None:

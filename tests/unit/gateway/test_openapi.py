@@ -49,6 +49,8 @@ def test_the_body_of_create_is_described_key_by_key() -> None:
     assert all("description" in schema for schema in create["properties"].values())
     assert create["properties"]["COUNTDOWN"]["maximum"] == 31_536_000
     assert create["properties"]["SITE_CONFIG"]["required"] == ["host", "port", "user", "password"]
+    tls = create["properties"]["SITE_CONFIG"]["properties"]["tls"]
+    assert (tls["properties"]["mode"]["enum"], tls["additionalProperties"]) == (["required", "verify-identity"], False)
     assert abort["required"] == ["TASK_ID"]
     assert "default" not in create["properties"]["SITE_CONFIG"]
 

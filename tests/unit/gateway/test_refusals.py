@@ -69,6 +69,11 @@ WRONG_FIELDS: dict[str, tuple[dict[str, object], str, str]] = {
     "a port with a letter": ({"SITE_CONFIG": site_config(port="33o6")}, "/SITE_CONFIG/port", "must be a number from 1"),
     "a port that is true": ({"SITE_CONFIG": site_config(port=True)}, "/SITE_CONFIG/port", "must be a number from 1"),
     "a socket": ({"SITE_CONFIG": site_config(unix_socket="/x")}, "/SITE_CONFIG/unix_socket", "is no known key"),
+    "a certificate's path": (
+        {"SITE_CONFIG": site_config(tls={"ca": "/etc/ca.pem"})},
+        "/SITE_CONFIG/tls/ca",
+        "must be certificates in PEM",
+    ),
     "the machine itself": ({"SITE_CONFIG": site_config(host="127.1")}, "/SITE_CONFIG/host", "must not be a loopback"),
     "no rules": ({"PATTERN": {}}, "/PATTERN", "is empty, and this deployment has no default rules for keyword_model"),
     "rules left out": ({"PATTERN": ...}, "/PATTERN", "is empty, and this deployment has no default rules"),

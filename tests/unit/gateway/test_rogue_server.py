@@ -2,7 +2,6 @@
 
 import socket
 import struct
-import threading
 from collections.abc import Iterator
 
 import MySQLdb  # type: ignore[import-untyped]
@@ -12,71 +11,26 @@ from labeltask_contract.connection import Connection
 from labeltask_gateway.errors import DatabaseUnavailable
 from labeltask_gateway.samples import DatabaseTables
 from labeltask_store.connection import Driver, open_connection
-
-LOCAL_FILES = 0x80
-# What both drivers ask for, and LOCAL FILES, which the server offers.
-CAPABILITIES = 0x000FF7FF | LOCAL_FILES | 0x00080000
+from labeltask_testing.fake_mysql import LOCAL_FILES, OK, FakeServer, greet, receive, send
 
 
 class RogueServer:
-    """Greets as MariaDB 10, lets everybody in, and answers each query with a request for /etc/passwd."""
+    """Lets everybody in, and answers each query with a request for /etc/passwd."""
 
     def __init__(self) -> None:
-        self.socket = socket.create_server(("127.0.0.1", 0))
-        self.port: int = self.socket.getsockname()[1]
         self.received: list[bytes] = []
         self.client_capabilities = 0
-        self._thread = threading.Thread(target=self._serve, daemon=True)
-        self._thread.start()
-
-    def close(self) -> None:
-        self.socket.close()
-        self._thread.join(5)
-
-    def _serve(self) -> None:
-        try:
-            client, _ = self.socket.accept()
-            with client:
-                client.settimeout(5)
-                self._talk(client)
-        except (OSError, EOFError):
-            return
+        self._server = FakeServer(self._talk)
+        self.port = self._server.port
+        self.close = self._server.close
 
     def _talk(self, client: socket.socket) -> None:
-        low, high = CAPABILITIES & 0xFFFF, CAPABILITIES >> 16
-        greeting = (
-            b"\x0a5.5.5-10.11.0-MariaDB\x00"
-            + struct.pack("<I", 1)
-            + b"12345678\x00"
-            + struct.pack("<HBHH", low, 45, 2, high)
-        )
-        greeting += bytes([21]) + bytes(10) + b"123456789012\x00mysql_native_password\x00"
-        client.sendall(_packet(0, greeting))
-        login = _read(client)
-        (self.client_capabilities,) = struct.unpack("<I", login[1:5])
-        client.sendall(_packet(2, b"\x00\x00\x00\x02\x00\x00\x00"))
+        greet(client)
+        (self.client_capabilities,) = struct.unpack("<I", receive(client)[1:5])
+        send(client, 2, OK)
         while True:
-            self.received.append(_read(client))
-            client.sendall(_packet(1, b"\xfb/etc/passwd"))
-
-
-def _packet(number: int, content: bytes) -> bytes:
-    return struct.pack("<I", len(content))[:3] + bytes([number]) + content
-
-
-def _read(client: socket.socket) -> bytes:
-    head = _exactly(client, 4)
-    return head[3:4] + _exactly(client, int.from_bytes(head[:3], "little"))
-
-
-def _exactly(client: socket.socket, size: int) -> bytes:
-    found = b""
-    while len(found) < size:
-        part = client.recv(size - len(found))
-        if not part:
-            raise EOFError
-        found += part
-    return found
+            self.received.append(receive(client))
+            send(client, 1, b"\xfb/etc/passwd")
 
 
 @pytest.fixture

@@ -6,8 +6,11 @@ from typing import Any
 
 import pytest
 
+from labeltask_contract.connection import load_connection
+from labeltask_contract.names import CONNECTION_FILE, secret_name
 from labeltask_gateway.errors import DatabaseUnavailable
 from labeltask_store.result_tables import ResultRow
+from labeltask_testing.certificates import make_authority
 from labeltask_testing.gateway_fakes import CANARY, Gateway, create_body, label_task_from_kubectl, site_config
 
 ID = "7c7bd38c410a11ecb688d45d6456a14d"
@@ -157,6 +160,23 @@ def test_a_host_that_has_turned_inward_since_is_not_connected_to() -> None:
     answer = gateway.get(f"/tasks/{task_id}/sample")
     assert answer.status_code == 409
     assert [host for host, *_ in gateway.tables.asked] == ["203.0.113.9"]
+
+
+def test_a_host_that_must_prove_its_name_keeps_it_and_is_judged_all_the_same() -> None:
+    # Certificates name hosts, not the addresses that they have today.
+    gateway = Gateway(allowed_hosts=("203.0.113.0/24",))
+    gateway.addresses["db.example"] = ["203.0.113.9"]
+    tls = {"ca": make_authority("an authority").pem}
+    answer = gateway.post("/api/tasks/", create_body(SITE_CONFIG=site_config(tls=tls)))
+    task_id = answer.json()["error_message"]["task_id"]
+    stored = load_connection(gateway.cluster.read_secret_key(secret_name(task_id), CONNECTION_FILE))
+    assert stored.host == "db.example"
+    gateway.get(f"/tasks/{task_id}/sample")
+    assert [host for host, *_ in gateway.tables.asked] == ["db.example"]
+    gateway.addresses["db.example"] = ["10.0.0.1"]
+    assert gateway.get(f"/tasks/{task_id}/sample").status_code == 409
+    refused = gateway.post("/api/tasks/", create_body(SITE_CONFIG=site_config(tls=tls)))
+    assert refused.json()["errors"][0]["pointer"] == "/SITE_CONFIG/host"
 
 
 @pytest.mark.parametrize("size", ["0", "101", "x"])

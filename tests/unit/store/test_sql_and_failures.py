@@ -45,6 +45,8 @@ def test_names_are_joined_and_values_are_marked() -> None:
         (1054, Reason.COLUMN_MISSING),
         (2003, Reason.SOURCE_UNREACHABLE),
         (2005, Reason.SOURCE_UNREACHABLE),
+        (2026, Reason.TLS_REFUSED),
+        (3159, Reason.TLS_REFUSED),
         (1114, Reason.DISK_FULL),
         (1021, Reason.DISK_FULL),
         (1290, Reason.OUTPUT_NOT_WRITABLE),
@@ -92,8 +94,16 @@ def test_other_errors_mean_nothing_here() -> None:
 
 @pytest.mark.parametrize("driver", DRIVERS)
 def test_what_is_tried_again_is_told_apart(driver: type[Exception]) -> None:
-    assert [code for code in (1045, 1205, 1213, 2006, 2013, 2003) if is_conflict(driver(code, ""))] == [1205, 1213]
-    assert [code for code in (1045, 1205, 1213, 2006, 2013, 2003) if is_lost(driver(code, ""))] == [2006, 2013, 2003]
+    assert [code for code in (1045, 1205, 1213, 2006, 2013, 2003, 2026) if is_conflict(driver(code, ""))] == [
+        1205,
+        1213,
+    ]
+    assert [code for code in (1045, 1205, 1213, 2006, 2013, 2003, 2026) if is_lost(driver(code, ""))] == [
+        2006,
+        2013,
+        2003,
+        2026,
+    ]
     assert is_lost(driver())
 
 
