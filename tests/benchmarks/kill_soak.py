@@ -2,8 +2,9 @@
 
 Each seed draws rows, model, policy, batch and slice sizes, one to four workers, and kills: after a random share of the
 rows, after a random time, between INSERT and COMMIT, in the countdown, in phase 2; SIGKILL mostly, sometimes SIGTERM,
-or SIGSTOP with a replacement and a thaw. Then the tables and the task's row are compared with the oracle, whole rows,
-both ways. Seeds that fail are printed; ``--first N --count 1`` repeats one.
+or SIGSTOP with a replacement and a thaw, or SIGKILL with no replacement until the lease of what it held is over. Then
+the tables and the task's row are compared with the oracle, whole rows, both ways. Seeds that fail are printed;
+``--first N --count 1`` repeats one.
 """
 
 import argparse
@@ -19,9 +20,12 @@ from pathlib import Path
 
 from database.worker_runs import Running, Stage, Task, eventually, rows_committed
 from labeltask_contract.stat import Stat
+from labeltask_store.slices import LEASE_SECONDS
 from labeltask_testing.mariadb import running_server
 from labeltask_testing.source_rows import generate_posts
 
+LEASE_SHARE = 0.03
+"""Each costs a minute and a half."""
 _WAITING = "SELECT 1 FROM information_schema.processlist WHERE state LIKE 'Waiting for table metadata lock%'"
 
 
@@ -99,6 +103,9 @@ class Soak:
         for index, run in self.running.items():
             if run.process.poll() is not None:
                 self.running[index] = self.task.start(index=index)
+        if self.chance.random() < LEASE_SHARE and self.leave_to_lease():
+            self.done["lease"] += 1
+            return
         index = self.chance.choice(list(self.running))
         run = self.running[index]
         if run.process.poll() is not None:
@@ -119,6 +126,26 @@ class Soak:
             self.kill(index)
         self.done[way] += 1
         self.running[index] = self.task.start(index=index)
+
+    def leave_to_lease(self) -> bool:
+        """Kill a worker that holds a slice and let another have it once the lease is over; tell whether one could."""
+        schema = f"`{self.stage.output_schema}`.label_slice"
+        if not rows_committed(self.task):
+            return False
+        held = self.stage.server.execute(
+            f"SELECT slice_no, owner, owner_index FROM {schema} WHERE done_at IS NULL AND owner IS NOT NULL"
+        )
+        for slice_no, owner, index in held:
+            others = [run for other, run in self.running.items() if other != index and run.process.poll() is None]
+            if others and self.running[index].folder.name == owner.replace("-", "_"):
+                self.kill(index)
+                taken = f"SELECT owner_index FROM {schema} WHERE slice_no = {slice_no} AND owner <> '{owner}'"
+                self.wait(lambda: bool(self.stage.server.execute(taken)), seconds=LEASE_SECONDS + 60)  # noqa: B023
+                done = f"SELECT 1 FROM {schema} WHERE slice_no = {slice_no} AND done_at IS NOT NULL"
+                assert self.stage.server.execute(taken) or self.stage.server.execute(done)
+                self.running[index] = self.task.start(index=index)
+                return True
+        return False
 
     def kill(self, index: int) -> None:
         if self.running[index].process.poll() is None:

@@ -22,7 +22,7 @@ Pairs = Mapping[str, Sequence[tuple[str, str]]]
 _STOPPED_AT = """
 import os, signal
 from labeltask_store import shelf_tables
-from labeltask_worker.__main__ import app
+from labeltask_worker.commands import app
 number, how = int(os.environ["STOP_AT"]), os.environ["STOP_HOW"]
 change, done = shelf_tables.changed_by, 0
 def changed_by(*arguments):

@@ -1,16 +1,19 @@
-"""The operator's look at the rows of running tasks: as many statements for two hundred as for one."""
+"""The operator's look at the rows of running tasks: few statements however many run, and figures that only grow."""
 
 import json
 
 import pytest
 
-from database.worker_runs import Stage
+from database.worker_runs import Stage, eventually
 from labeltask_contract.names import job_name
 from labeltask_contract.stat import Stat
 from labeltask_operator.controller import Controller
 from labeltask_operator.state_store import MySqlStateStore
+from labeltask_store.connection import open_connection
+from labeltask_store.state_table import read_progress
 from labeltask_testing.builders import make_job, make_labeltask, make_pod
 from labeltask_testing.operator_fakes import FakeCluster, make_settings
+from labeltask_testing.source_rows import generate_posts
 
 
 class Polled:
@@ -55,6 +58,40 @@ class Polled:
     def _selects(self) -> int:
         ((_, count),) = self.stage.server.execute("SHOW GLOBAL STATUS LIKE 'Com_select'")
         return int(count)
+
+
+def test_the_progress_of_four_workers_is_their_sum_and_never_falls(stage: Stage) -> None:
+    stage.load(generate_posts(6_000, seed=31, nulls=0.1))
+    task = stage.task(parallelism=4, slice_rows=300, batch_rows=20)
+    runs = [task.start(index=index) for index in range(4)]
+    db = open_connection(stage.connection, "pymysql")
+    seen: list[tuple[int, int]] = []
+
+    def look() -> bool:
+        stored = read_progress(db, stage.output_schema, [task.document.task_id]).get(task.document.task_id)
+        if stored is not None and stored.rows_estimated is not None:
+            assert stored.rows_read <= stored.rows_estimated
+            seen.append((100 * stored.rows_read // stored.rows_estimated, stored.rows_read))
+            if stored.rows_read and stored.state.stat is Stat.STARTED:
+                # Of whichever worker committed last.
+                assert stored.seconds_since_heartbeat is not None
+                assert stored.seconds_since_heartbeat < 60
+            if stored.rows_read > 1_000 and len(runs) == 4:
+                runs[1].kill()
+                runs.append(task.start(index=1))
+        return all(run.process.poll() is not None for run in runs)
+
+    eventually(look, seconds=120)
+    db.close()
+    assert len(runs) == 5
+    assert [run.wait().code for run in (runs[0], *runs[2:])] == [0, 0, 0, 0]
+    percents, rows = [percent for percent, _ in seen], [rows for _, rows in seen]
+    assert (percents, rows) == (sorted(percents), sorted(rows))
+    assert len(set(rows)) > 5
+    expected = task.check()
+    final = task.progress()
+    assert final is not None
+    assert final.rows_read == final.rows_estimated == expected.state["length_receive_table"]
 
 
 @pytest.fixture

@@ -162,14 +162,16 @@ class Task:
     pattern: Pattern
     site_config: dict[str, object] | None = None
 
-    def start(self, index: int = 0, pod_uid: str = "", **environment: str) -> Running:
+    def start(
+        self, index: int = 0, pod_uid: str = "", program: str = "-mlabeltask_worker", **environment: str
+    ) -> Running:
         """Start a worker process; each call is another pod."""
         number = len(self.stage.runs)
         folder = self.stage.folder / f"pod_{number}"
         task_dir = self.write_files(folder / "task")
         with (folder / "log").open("wb") as log:
             process = subprocess.Popen(
-                [sys.executable, "-m", "labeltask_worker", "run", "--task-dir", str(task_dir)],
+                [sys.executable, program, "run", "--task-dir", str(task_dir)],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

@@ -13,12 +13,12 @@ import structlog
 
 from labeltask_contract.errors import TaskFailure
 from labeltask_contract.reasons import FACTS, Reason
+from labeltask_worker.held_signals import SIGNALS, hold_signals
 
 STOP_SECONDS = 7.0
 """Time for the running batch; with the cancelling below the process ends within 10 s of the signal."""
 CANCEL_SECONDS = 2.0
 
-_SIGNALS = {signal.SIGTERM, signal.SIGINT}
 _log = structlog.get_logger(__name__)
 
 
@@ -35,8 +35,8 @@ class Stop:
 
     def install(self) -> None:
         """Take SIGTERM and SIGINT over from now on. Call it in the main thread, before others are started."""
-        # Blocked, or the kernel would hand them to the main thread; blocked signals reach even process 1.
-        signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+        # Or the kernel would hand them to the main thread.
+        hold_signals()
         threading.Thread(target=self._watch, name="shutdown", daemon=True).start()
 
     def set(self) -> None:
@@ -64,7 +64,7 @@ class Stop:
             raise interrupted()
 
     def _watch(self) -> None:
-        signal.sigwait(_SIGNALS)
+        signal.sigwait(SIGNALS)
         _log.info("told to stop")
         self._event.set()
         if self._finished.wait(STOP_SECONDS):

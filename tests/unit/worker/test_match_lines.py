@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from labeltask_worker.__main__ import app
+from labeltask_worker.commands import app
 
 KEYWORDS = '{"女性": [["女", "partially"]], "母親": [["媽媽", ["start", "end"]]]}'
 

@@ -24,7 +24,9 @@ from labeltask_worker.matching.joined import encoded, lowered
 from labeltask_worker.matching.literals import required_literals
 
 TICKS = 20
-"""Ticks of the timer in one budget: how exactly the budget is kept."""
+"""Ticks of the timer in one budget, at least: how exactly the budget is kept."""
+LONGEST_TICK_SECONDS = 0.25
+"""An expression keeps every other thread waiting between two ticks, so also the one that takes SIGTERM."""
 
 MatchedText = tuple[int, list[int]]
 """Number of a text, and the numbers of the expressions that match it, in order."""
@@ -48,6 +50,7 @@ class RuleModel:
         """Index of the label of each expression, and its position there."""
         self._searches = [compile_expression(text).search for _, text in numbered]
         self._budget_seconds = row_budget_seconds
+        self._tick_seconds = min(self._budget_seconds / TICKS, LONGEST_TICK_SECONDS)
         self._everywhere: list[int] = []
         owners: dict[str, list[int]] = defaultdict(list)
         for number, (_, text) in enumerate(numbered):
@@ -142,8 +145,7 @@ class RuleModel:
             return
         self._started = (-1, 0)
         before = signal.signal(signal.SIGVTALRM, self._tick)
-        tick_seconds = self._budget_seconds / TICKS
-        signal.setitimer(signal.ITIMER_VIRTUAL, tick_seconds, tick_seconds)
+        signal.setitimer(signal.ITIMER_VIRTUAL, self._tick_seconds, self._tick_seconds)
         try:
             yield
         finally:
@@ -154,5 +156,5 @@ class RuleModel:
     def _tick(self, _number: int, _frame: FrameType | None) -> None:
         text, ticks = self._started
         self._started = (text, ticks + 1)
-        if ticks >= TICKS and text >= 0:
+        if ticks * self._tick_seconds >= self._budget_seconds and text >= 0:
             raise _OutOfTime
