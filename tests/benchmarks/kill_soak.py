@@ -18,7 +18,7 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
-from database.worker_runs import Running, Stage, Task, eventually, rows_committed
+from database.worker_runs import Running, Stage, Task, end_transactions, eventually, rows_committed
 from labeltask_contract.stat import Stat
 from labeltask_store.slices import LEASE_SECONDS
 from labeltask_testing.mariadb import running_server
@@ -113,15 +113,11 @@ class Soak:
         way = self.chance.choice(("SIGKILL",) * 4 + ("SIGTERM", "SIGSTOP"))
         if way == "SIGSTOP":
             run.send(signal.SIGSTOP)
-            # Its transaction would hold locks until the server drops idle sessions after a minute.
-            for (thread,) in self.stage.server.execute(
-                "SELECT trx_mysql_thread_id FROM information_schema.innodb_trx WHERE trx_rows_locked > 0"
-            ):
-                self.stage.server.execute(f"KILL {thread}")
+            end_transactions(self.stage.server)
             self.frozen.append(run)
         elif way == "SIGTERM":
             run.send(signal.SIGTERM)
-            run.wait(15)
+            run.wait()
         else:
             self.kill(index)
         self.done[way] += 1

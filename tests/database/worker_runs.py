@@ -284,3 +284,15 @@ def rows_committed(task: Task) -> int:
     except pymysql.err.ProgrammingError:
         return 0
     return int(rows[0][0])
+
+
+def end_transactions(server: Server) -> None:
+    """End whoever holds locks: a frozen worker would hold its own until the server drops it after a minute."""
+    for (thread,) in server.execute(
+        "SELECT trx_mysql_thread_id FROM information_schema.innodb_trx WHERE trx_rows_locked > 0"
+    ):
+        try:
+            server.execute(f"KILL {thread}")
+        except pymysql.err.OperationalError as error:
+            if error.args[0] != 1094:  # gone already
+                raise
