@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 
 from labeltask_testing.cluster_commands import kubectl, kubectl_json
+from labeltask_testing.gated_tasks import gated_tasks
 from labeltask_testing.installation import Installation, wait_until
 from labeltask_testing.requests import gender_request
 
@@ -30,6 +31,25 @@ def test_a_sample_shows_rows_of_every_result_table(installation: Installation) -
     tables = final["result"].split(",")
     assert len(tables) <= len(rows) <= 5 * len(tables)
     assert len({(row["id"], row["panel"], row["field_content"]) for row in rows}) == len(rows)
+
+
+def test_who_looks_again_and_again_sees_rows_read_grow(installation: Installation, connection_secret: str) -> None:
+    # Its gate stays closed: rows are committed one by one, for longer than anybody looks here.
+    tasks = gated_tasks(installation, connection_secret, "looked_at")
+    task_id = tasks.start("looked-at")["looked-at"]
+    seen = [0]
+    for _ in range(5):
+        seen.append(
+            wait_until(
+                lambda: int(installation.status(task_id)["length_receive_table"] or 0),
+                lambda rows: rows != seen[-1],
+                seconds=90,
+                what="another number of rows read",
+            )
+        )
+    assert seen == sorted(seen)
+    assert installation.post("/api/tasks/abort/", {"TASK_ID": task_id}).status_code == 200
+    assert installation.wait_final(task_id)["stat"] == "BREAK"
 
 
 def test_twenty_equal_requests_with_one_key_make_one_task(installation: Installation) -> None:
