@@ -12,6 +12,7 @@ import pytest
 from demo.setting import ensure_cluster_with_images
 from labeltask_testing.cluster_commands import apply, ensure_namespace, kubectl
 from labeltask_testing.cluster_database import SOURCE_TABLE, ClusterDatabase
+from labeltask_testing.holds import slow_small_batches
 from labeltask_testing.installation import Installation
 from labeltask_testing.requests import GENDER
 from labeltask_testing.source_rows import Post, create_source_table, generate_posts, load_posts
@@ -59,6 +60,7 @@ def installation(posts: list[Post]) -> Iterator[Installation]:
     with database.as_root() as connection:
         create_source_table(connection, database.source_schema, SOURCE_TABLE)
         load_posts(connection, database.source_schema, SOURCE_TABLE, posts)
+    slow_small_batches(database.as_root, database.output_schema)
     yield installed
     # A pod whose files are missing ends no sooner than the kubelet's wait for them, two minutes.
     kubectl("delete", "namespace", NAMESPACE, "--timeout", "180s", timeout_seconds=200)

@@ -12,6 +12,7 @@ import pytest
 
 from labeltask_testing.cluster_commands import ROOT, apply, ensure_namespace, image_split, kubectl, kubectl_json, run
 from labeltask_testing.database_rows import assert_as_expected
+from labeltask_testing.holds import hold_commits
 from labeltask_testing.installation import Installation, wait_until
 from labeltask_testing.requests import expected_rows, gender_request, gender_resource
 from labeltask_testing.source_rows import Post
@@ -19,6 +20,8 @@ from labeltask_testing.source_rows import Post
 NAMESPACE = "labeltask-lifecycle"
 RELEASE = "labeltask"
 SECRET = "own-connection"
+OUTLIVING = "5a" * 16
+"""Name, and so the id, of the task that outlives what is done to the release."""
 CRDS = ("labeltasks.labelapi.io", "labeldumps.labelapi.io")
 
 
@@ -110,18 +113,16 @@ def test_an_account_may_do_this_and_no_more(
 
 
 def test_a_task_that_runs_outlives_upgrade_and_rollback(released: Installation, posts: list[Post]) -> None:
-    apply(gender_resource(released, "outliving", SECRET, batchRows=1))
-    wait_until(
-        lambda: released.label_task("outliving").get("status", {}).get("progress", {}).get("rowsRead", 0),
-        lambda rows: rows > 0,
-        seconds=90,
-        what="rows to be read",
-    )
-    upgrade(released, "gateway.logLevel=WARNING", "operator.logLevel=WARNING")
-    assert released.label_task("outliving")["status"]["stat"] == "STARTED"
+    # Held, so that it runs however long the upgrade takes.
+    database = released.database
+    with hold_commits(database.as_root, database.output_schema, OUTLIVING, rows=2_000) as hold:
+        apply(gender_resource(released, OUTLIVING, SECRET, batchRows=1_000))
+        hold.reached()
+        upgrade(released, "gateway.logLevel=WARNING", "operator.logLevel=WARNING")
+        assert released.label_task(OUTLIVING)["status"]["stat"] == "STARTED"
     run("helm", "rollback", RELEASE, "1", "--namespace", NAMESPACE, "--wait", "--timeout", "3m", timeout_seconds=200)
     status = wait_until(
-        lambda: released.label_task("outliving")["status"],
+        lambda: released.label_task(OUTLIVING)["status"],
         lambda seen: "completionTime" in seen,
         seconds=180,
         what="the task to end",
@@ -135,6 +136,6 @@ def test_a_task_that_runs_outlives_upgrade_and_rollback(released: Installation, 
 def test_uninstall_keeps_tasks_which_can_be_deleted_without_the_operator(released: Installation) -> None:
     run("helm", "uninstall", RELEASE, "--namespace", NAMESPACE, "--wait", "--timeout", "2m", timeout_seconds=150)
     assert kubectl("get", "deployments", "--namespace", NAMESPACE, "--output", "name") == ""
-    assert released.label_task("outliving")["status"]["stat"] == "SUCCESS"
-    kubectl("delete", "labeltask", "outliving", "--namespace", NAMESPACE, "--timeout", "30s")
+    assert released.label_task(OUTLIVING)["status"]["stat"] == "SUCCESS"
+    kubectl("delete", "labeltask", OUTLIVING, "--namespace", NAMESPACE, "--timeout", "30s")
     kubectl("get", "crd", *CRDS)

@@ -10,6 +10,7 @@ from labeltask_testing.cluster_commands import apply, kubectl, kubectl_json, wai
 from labeltask_testing.database_rows import assert_as_expected, state
 from labeltask_testing.installation import Body, Installation, wait_until
 from labeltask_testing.requests import expected_rows, gender_request, gender_resource
+from labeltask_testing.running_tasks import SLOW
 from labeltask_testing.source_rows import Post
 
 OPERATOR = "deployment/labeltask-operator"
@@ -47,7 +48,7 @@ def queued(found: Body) -> Body:
 def test_a_task_waits_while_its_database_serves_as_many_as_it_may(
     installation: Installation, connection_secret: str
 ) -> None:
-    apply(gender_resource(installation, "first-at-database", connection_secret, batchRows=1))
+    apply(gender_resource(installation, "first-at-database", connection_secret, **SLOW))
     wait_stat(installation, "first-at-database", "STARTED")
     apply(gender_resource(installation, "second-at-database", connection_secret, queue="another"))
     seen = wait_until(
@@ -67,7 +68,7 @@ def test_a_task_waits_while_its_database_serves_as_many_as_it_may(
 def test_more_workers_join_a_running_task_and_each_row_is_there_once(
     installation: Installation, connection_secret: str, posts: list[Post]
 ) -> None:
-    apply(gender_resource(installation, "to-widen", connection_secret, batchRows=1))
+    apply(gender_resource(installation, "to-widen", connection_secret, **SLOW))
     task_id = wait_stat(installation, "to-widen", "STARTED")["taskId"]
     patch(installation, "to-widen", parallelism=3)
     wait_stat(installation, "to-widen", "SUCCESS")
@@ -89,7 +90,7 @@ def test_a_job_gone_while_the_operator_was_down_leaves_success_and_no_second_job
 ) -> None:
     # Longer than any label or Job name may be, and with dots: Job and pods are named by the task's id.
     name = ".".join(["a" * 49] * 4)
-    apply(gender_resource(installation, name, connection_secret, batchRows=1))
+    apply(gender_resource(installation, name, connection_secret, **SLOW))
     task_id = wait_stat(installation, name, "STARTED")["taskId"]
     kubectl("scale", OPERATOR, "--replicas", "0", "--namespace", installation.namespace)
 

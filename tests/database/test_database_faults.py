@@ -1,19 +1,20 @@
 """The database restarts, deadlocks, drops sessions or takes small packets: the task goes on, or says why not."""
 
-import time
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from datetime import datetime, timedelta
 
 import pymysql
 import pytest
 
 from database.test_refusals import expect_failure
-from database.worker_runs import Stage, eventually, rows_committed
+from database.worker_runs import Stage, eventually
 from labeltask_contract.reasons import Reason
 from labeltask_contract.stat import Stat
+from labeltask_store.connection import open_connection
+from labeltask_store.state_table import StoredProgress, read_progress
 from labeltask_testing.mariadb import Server
-from labeltask_testing.source_rows import Post, generate_posts
+from labeltask_testing.source_rows import END, START, Post, generate_posts
 
 MIB = 1024 * 1024
 WOMEN = {"女性": [["女", "partially"]]}
@@ -78,19 +79,19 @@ def test_a_row_that_an_existing_column_can_not_hold_is_named(stage: Stage) -> No
 
 
 def test_a_deadlock_is_tried_again(stage: Stage) -> None:
-    stage.load(generate_posts(6_000, seed=1))
+    stage.load(generate_posts(1_000, seed=1))
+    stage.task(number=2).run_to_success()
     task = stage.task(batch_rows=50, policy="all")
     waiting = "SELECT 1 FROM information_schema.innodb_trx WHERE trx_state = 'LOCK WAIT'"
     schema = f"`{stage.output_schema}`"
     stage.server.execute(f"CREATE TABLE {schema}.label_heavy AS SELECT seq FROM {schema}.seq_1_to_5000")
-    run = task.start()
-    eventually(lambda: rows_committed(task) >= 300)
     with stage.server.admin() as db, db.cursor() as cursor:
         # The other order than the worker's: first what it inserts into, then its slice. Of two that block each other
         # the server ends the one that changed less.
         db.begin()
         cursor.execute(f"UPDATE {schema}.label_heavy SET seq = seq + 1")
         cursor.execute(f"SELECT COUNT(*) FROM {schema}.fbfans FOR UPDATE")
+        run = task.start()
         # The server renews this view only when nobody has looked for a tenth of a second.
         eventually(lambda: bool(stage.server.execute(waiting)), pause_seconds=0.2)
         cursor.execute(f"SELECT batches FROM {schema}.label_slice FOR UPDATE")
@@ -103,9 +104,10 @@ def test_a_deadlock_is_tried_again(stage: Stage) -> None:
 def test_a_server_killed_and_started_again_costs_no_row_and_no_pod(stage: Stage) -> None:
     stage.load(generate_posts(6_000, seed=2))
     task = stage.task(batch_rows=50)
-    run = task.start()
-    eventually(lambda: rows_committed(task) >= 500)
-    stage.server.kill()
+    with task.hold(rows=500) as hold:
+        run = task.start()
+        hold.reached()
+        stage.server.kill()
     eventually(lambda: "trying again" in run.log())
     stage.server.start()
     assert run.wait().code == 0
@@ -115,12 +117,15 @@ def test_a_server_killed_and_started_again_costs_no_row_and_no_pod(stage: Stage)
 def test_sessions_that_the_server_drops_are_opened_again(stage: Stage) -> None:
     stage.load(generate_posts(4_000, seed=3))
     task = stage.task(batch_rows=50)
-    run = task.start()
-    for threshold in (300, 1_000, 2_000):
-        eventually(lambda: rows_committed(task) >= threshold)  # noqa: B023
-        for (thread,) in stage.server.execute("SELECT id FROM information_schema.processlist WHERE user = 'labeltask'"):
-            with suppress(pymysql.err.OperationalError):  # gone already
-                stage.server.execute(f"KILL {thread}")
+    with task.hold(rows=300) as first, task.hold(rows=1_000) as second, task.hold(rows=2_000) as third:
+        run = task.start()
+        for hold in (first, second, third):
+            hold.reached()
+            sessions = "SELECT id FROM information_schema.processlist WHERE user = 'labeltask'"
+            for (thread,) in stage.server.execute(sessions):
+                with suppress(pymysql.err.OperationalError):  # gone already
+                    stage.server.execute(f"KILL {thread}")
+            hold.release()
     assert run.wait().code == 0
     task.check()
 
@@ -137,34 +142,30 @@ def test_a_server_that_drops_idle_sessions_at_once_does_not_disturb_the_countdow
 
 
 def test_counters_grow_on_a_connection_that_stays_open(stage: Stage) -> None:
-    from labeltask_store.connection import open_connection
-    from labeltask_store.state_table import read_progress
-
-    stage.load(generate_posts(6_000, seed=5))
+    posts = list(generate_posts(6_000, seed=5))
+    stage.load(posts)
     task = stage.task(batch_rows=50)
-    run = task.start()
     db = open_connection(stage.connection, "pymysql")
-    seen: list[int] = []
-    check_points: list[datetime] = []
-    results: set[str | None] = set()
-    deadline = time.monotonic() + 60
-    while run.process.poll() is None and time.monotonic() < deadline:
-        found = read_progress(db, stage.output_schema, [task.document.task_id])
-        if found:
-            progress = found[task.document.task_id]
-            seen.append(progress.rows_read)
-            if progress.state.stat is Stat.STARTED and progress.rows_read:
-                results.add(progress.state.result)
-                if progress.state.check_point:
-                    check_points.append(progress.state.check_point)
-                assert progress.seconds_since_heartbeat is not None
-                assert progress.seconds_since_heartbeat < 30
-                assert progress.rows_estimated is not None
-                assert progress.rows_estimated >= progress.rows_read
-    db.close()
+    seen: list[StoredProgress] = []
+    with ExitStack() as stack:
+        holds = [stack.enter_context(task.hold(rows)) for rows in range(1_000, 6_000, 1_000)]
+        run = task.start()
+        for hold in holds:
+            hold.reached()
+            seen.append(read_progress(db, stage.output_schema, [task.document.task_id])[task.document.task_id])
+            hold.release()
     assert run.wait().code == 0
-    assert seen == sorted(seen)
-    assert len(set(seen)) > 5
-    assert check_points == sorted(check_points)
+    last = read_progress(db, stage.output_schema, [task.document.task_id])[task.document.task_id]
+    db.close()
+    # Read in (post_time, id) order, fifty at a time: what is committed just before each hold.
+    in_order = sorted((post.post_time, post.id) for post in posts if post.post_time and START <= post.post_time <= END)
+    assert [progress.rows_read for progress in seen] == [950, 1_950, 2_950, 3_950, 4_950]
+    assert [progress.state.check_point for progress in seen] == [
+        in_order[progress.rows_read - 1][0].replace(microsecond=0) for progress in seen
+    ]
+    assert {progress.state.stat for progress in seen} == {Stat.STARTED}
     # A running task can be sampled: tables are named from their first committed rows on.
-    assert any(result and "fbfans" in result.split(",") for result in results)
+    assert all("fbfans" in (progress.state.result or "").split(",") for progress in seen)
+    assert all(0 <= (progress.seconds_since_heartbeat or 0) < 60 for progress in seen)
+    assert all(progress.rows_estimated == len(in_order) for progress in seen)
+    assert (last.rows_read, last.state.stat) == (len(in_order), Stat.SUCCESS)

@@ -64,10 +64,10 @@ def test_a_result_table_of_the_predecessor_is_used_in_place_and_holds_each_row_o
     )
     stage.load(generate_posts(1_500, seed=3))
     task = stage.task(batch_rows=50, policy="all")
-    run = task.start()
-    while run.process.poll() is None and not task.stored():
-        pass
-    run.kill()
+    with task.hold(rows=100) as hold:
+        run = task.start()
+        hold.reached()
+        run.kill()
     task.run_to_success()
     task.check()
     rows = stage.server.execute(f"SELECT id, panel FROM `{stage.output_schema}`.fbfans WHERE task_id = 'old'")

@@ -21,6 +21,12 @@ def is_labelled(task: Task) -> bool:
     return stat_of(task) is Stat.SUCCESS
 
 
+def wait_until_its_sessions_are_gone(stage: Stage) -> None:
+    """Wait until the server has rolled back what a killed worker had open."""
+    sessions = "SELECT 1 FROM information_schema.processlist WHERE user = 'labeltask'"
+    eventually(lambda: not stage.server.execute(sessions))
+
+
 @pytest.mark.parametrize("seed", range(6))
 def test_a_task_whose_workers_are_killed_at_random_moments_ends_as_if_nothing_had_happened(
     stage: Stage, seed: int
@@ -57,24 +63,28 @@ def test_a_worker_killed_in_phase_two_leaves_no_production_row_twice(stage: Stag
 
 def test_the_countdown_counts_from_the_end_of_labelling_however_often_the_worker_is_killed(stage: Stage) -> None:
     stage.load(generate_posts(300, seed=1))
-    task = stage.task(countdown_seconds=3_600)
+    task = stage.task(countdown_seconds=600)
+    ledger = f"`{stage.output_schema}`.label_slice"
     for _ in range(2):
         run = task.start()
         eventually(lambda: is_labelled(task) and "all slices are done" in run.log())  # noqa: B023
         run.kill()
         assert task.stored("wh_panel_mapping_") == {}
-    # An hour later: a countdown that began anew with the worker would outlast the test.
-    stage.server.execute(f"UPDATE `{stage.output_schema}`.label_slice SET done_at = done_at - INTERVAL 1 HOUR")
+    # Almost over: one that began anew would take longer than a run may.
+    stage.server.execute(f"UPDATE {ledger} SET done_at = UTC_TIMESTAMP(6) - INTERVAL 596 SECOND")
     task.run_to_success()
     task.check()
+    waited = stage.server.execute(f"SELECT TIMESTAMPDIFF(SECOND, MAX(done_at), UTC_TIMESTAMP(6)) FROM {ledger}")
+    assert waited[0][0] >= 600
 
 
 def test_a_worker_told_to_stop_hands_its_slice_back_and_says_that_it_may_run_again(stage: Stage) -> None:
     stage.load(generate_posts(6_000, seed=2))
     task = stage.task(batch_rows=50)
-    run = task.start()
-    eventually(lambda: rows_committed(task) >= 500)
-    run.send(signal.SIGTERM)
+    with task.hold(rows=500) as hold:
+        run = task.start()
+        hold.reached()
+        run.send(signal.SIGTERM)
     ended = run.wait()
     assert ended.code == 75
     assert ended.termination is not None
@@ -120,11 +130,9 @@ def test_a_worker_told_to_stop_in_the_countdown_stops_at_once(stage: Stage) -> N
 def test_a_worker_told_to_stop_while_the_database_does_not_answer_ends_all_the_same(stage: Stage) -> None:
     stage.load(generate_posts(2_000, seed=3))
     task = stage.task(batch_rows=50)
-    run = task.start()
-    eventually(lambda: rows_committed(task) >= 100)
-    with stage.server.admin() as db, db.cursor() as cursor:
-        # Nothing that the worker writes next gets an answer while this lock is held.
-        cursor.execute(f"LOCK TABLES `{stage.output_schema}`.label_slice WRITE")
+    with task.hold(rows=100) as hold:
+        run = task.start()
+        hold.reached()
         run.send(signal.SIGTERM)
         ended = run.wait()
     assert ended.code == 75
@@ -135,20 +143,24 @@ def test_a_worker_told_to_stop_while_the_database_does_not_answer_ends_all_the_s
 def test_four_workers_share_a_task_and_write_each_row_once(stage: Stage) -> None:
     stage.load(generate_posts(6_000, seed=4))
     task = stage.task(parallelism=4, slice_rows=300, batch_rows=100, policy="all")
-    runs = [task.start(index=index) for index in range(4)]
+    with task.hold(rows=1) as hold:
+        runs = [task.start(index=index) for index in range(4)]
+        # Each with a slice of its own, or one of them might do all before the next has started.
+        hold.reached(workers=4)
     assert [run.wait().code for run in runs] == [0, 0, 0, 0]
     task.check()
-    owners = stage.server.execute(f"SELECT DISTINCT owner_index FROM `{stage.output_schema}`.label_slice")
-    assert len(owners) > 1
+    owners = stage.server.execute(f"SELECT DISTINCT owner_index FROM `{stage.output_schema}`.label_slice ORDER BY 1")
+    assert owners == [(0,), (1,), (2,), (3,)]
 
 
 def test_the_other_workers_finish_when_one_of_four_is_killed_and_replaced(stage: Stage) -> None:
     stage.load(generate_posts(6_000, seed=5))
     task = stage.task(parallelism=4, slice_rows=500, batch_rows=50)
-    runs = [task.start(index=index) for index in range(4)]
-    eventually(lambda: rows_committed(task) >= 1_000)
-    runs[0].kill()
-    runs[2].kill()
+    with task.hold(rows=250) as hold:
+        runs = [task.start(index=index) for index in range(4)]
+        hold.reached(workers=4)
+        runs[0].kill()
+        runs[2].kill()
     runs += [task.start(index=2), task.start(index=0)]
     assert [run.wait().code for run in (runs[1], *runs[3:])] == [0, 0, 0, 0]
     task.check()
@@ -157,11 +169,10 @@ def test_the_other_workers_finish_when_one_of_four_is_killed_and_replaced(stage:
 def test_a_worker_that_was_frozen_and_replaced_stops_without_writing(stage: Stage) -> None:
     stage.load(generate_posts(8_000, seed=6))
     task = stage.task(batch_rows=20)
-    frozen = task.start()
-    eventually(lambda: rows_committed(task) >= 500)
-
-    frozen.send(signal.SIGSTOP)
-    assert rows_committed(task) < 6_000
+    with task.hold(rows=500) as hold:
+        frozen = task.start()
+        hold.reached()
+        frozen.send(signal.SIGSTOP)
     end_transactions(stage.server)
     replacement = task.start()
     eventually(lambda: stage.server.execute(f"SELECT owner FROM `{stage.output_schema}`.label_slice") == [("pod-1",)])
@@ -177,9 +188,10 @@ def test_a_worker_that_was_frozen_and_replaced_stops_without_writing(stage: Stag
 def test_a_worker_that_was_frozen_until_its_task_was_over_changes_nothing(stage: Stage) -> None:
     stage.load(generate_posts(4_000, seed=6))
     task = stage.task(batch_rows=50, policy="all")
-    frozen = task.start()
-    eventually(lambda: rows_committed(task) >= 500)
-    frozen.send(signal.SIGSTOP)
+    with task.hold(rows=500) as hold:
+        frozen = task.start()
+        hold.reached()
+        frozen.send(signal.SIGSTOP)
     end_transactions(stage.server)
     task.run_to_success()
     row = task.state()
@@ -230,9 +242,11 @@ def test_a_task_whose_rows_were_left_without_a_ledger_is_labelled_anew_without_a
 def test_a_ledger_that_is_lost_halfway_takes_digests_and_rule_hits_of_the_task_with_it(stage: Stage) -> None:
     stage.load(generate_posts(4_000, seed=8))
     task = stage.task(batch_rows=5, rule_report=True)
-    run = task.start()
-    eventually(lambda: rows_committed(task) >= 300)
-    run.kill()
+    with task.hold(rows=300) as hold:
+        run = task.start()
+        hold.reached()
+        run.kill()
+    wait_until_its_sessions_are_gone(stage)
     assert stat_of(task) is Stat.STARTED
     stage.server.execute(f"DELETE FROM `{stage.output_schema}`.label_slice")
     task.run_to_success()
@@ -242,14 +256,19 @@ def test_a_ledger_that_is_lost_halfway_takes_digests_and_rule_hits_of_the_task_w
 
 
 def test_an_aborted_task_stays_aborted_and_its_worker_leaves(stage: Stage) -> None:
-    stage.load(generate_posts(15_000, seed=9))
-    # One row each, so that all of them take many times the second after which a worker looks at its row.
-    task = stage.task(batch_rows=1)
-    run = task.start()
-    eventually(lambda: rows_committed(task) >= 200)
-    stage.server.execute(f"UPDATE `{stage.output_schema}`.state SET stat = 'BREAK'")
+    stage.load(generate_posts(3_000, seed=9))
+    task = stage.task(batch_rows=10)
+    with task.hold(rows=200) as hold:
+        run = task.start()
+        hold.reached()
+        stage.server.execute(f"UPDATE `{stage.output_schema}`.state SET stat = 'BREAK'")
+        # Longer ago than the second after which a worker looks at its row again.
+        since = (
+            f"SELECT MAX(heartbeat_at) < UTC_TIMESTAMP(6) - INTERVAL 2 SECOND FROM `{stage.output_schema}`.label_slice"
+        )
+        eventually(lambda: stage.server.execute(since) == [(1,)])
     assert run.wait().code == 0
-    assert rows_committed(task) < 14_900
+    assert rows_committed(task) == 200
     assert stat_of(task) is Stat.BREAK
 
 
@@ -290,19 +309,16 @@ def test_beside_an_expression_that_runs_away_another_task_goes_on_and_an_abort_w
 def test_nothing_of_a_batch_is_visible_when_the_worker_is_killed_between_insert_and_commit(stage: Stage) -> None:
     stage.load(generate_posts(4_000, seed=10))
     task = stage.task(batch_rows=50, policy="all")
-    run = task.start()
-    eventually(lambda: rows_committed(task) >= 300)
-    waiting = "SELECT 1 FROM information_schema.processlist WHERE state LIKE 'Waiting for table metadata lock%'"
-    with stage.server.admin() as db, db.cursor() as cursor:
-        # Digests are written behind the result rows: whoever waits here has inserted and not committed.
-        cursor.execute(f"LOCK TABLES `{stage.output_schema}`.label_author_digest WRITE")
-        eventually(lambda: bool(stage.server.execute(waiting)))
+    with task.hold(rows=300) as hold:
+        run = task.start()
+        # The ledger comes last: whoever waits for it has inserted and not committed.
+        hold.reached()
+        inserted = "SELECT COUNT(*) FROM information_schema.innodb_trx WHERE trx_rows_modified > 1"
+        assert stage.server.execute(inserted) == [(1,)]
         run.kill()
+    wait_until_its_sessions_are_gone(stage)
     row = stage.server.execute(
         f"SELECT SUM(rows_labelled) FROM `{stage.output_schema}`.label_slice WHERE task_id = '{task.document.task_id}'"
-    )
-    eventually(
-        lambda: not stage.server.execute("SELECT 1 FROM information_schema.processlist WHERE user = 'labeltask'")
     )
     assert sum(len(rows) for rows in task.stored().values()) == row[0][0]
     task.run_to_success()
@@ -312,9 +328,10 @@ def test_nothing_of_a_batch_is_visible_when_the_worker_is_killed_between_insert_
 def test_a_slice_whose_lease_is_over_is_taken_over_by_another_index(stage: Stage) -> None:
     stage.load(generate_posts(3_000, seed=11))
     task = stage.task(batch_rows=50, parallelism=2)
-    first = task.start(index=0)
-    eventually(lambda: rows_committed(task) >= 300)
-    first.kill()
+    with task.hold(rows=300) as hold:
+        first = task.start(index=0)
+        hold.reached()
+        first.kill()
     other = task.start(index=1)
     eventually(
         lambda: "trying again" in other.log() or (other.process.poll() is None and stat_of(task) is Stat.STARTED)

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from database.worker_runs import Stage, eventually, rows_committed
+from database.worker_runs import Stage, rows_committed
 from labeltask_testing.source_rows import Post, generate_posts
 
 CASES = [
@@ -181,10 +181,11 @@ def test_twenty_thousand_labelled_rows_take_few_statements(stage: Stage) -> None
 def test_five_thousand_rows_of_one_second_are_read_once_each_though_the_worker_is_killed(stage: Stage) -> None:
     stage.load(post(number, f"女孩{number % 700}") for number in range(5_000))
     task = stage.task({"女性": [["女孩", "partially"]]}, batch_rows=200, slice_rows=1_000)
-    run = task.start()
-    eventually(lambda: rows_committed(task) >= 400)
-    run.kill()
-    assert 400 <= rows_committed(task) < 5_000
+    with task.hold(rows=400) as hold:
+        run = task.start()
+        hold.reached()
+        run.kill()
+    assert 0 < rows_committed(task) < 5_000
     task.run_to_success()
     assert task.check().state["length_receive_table"] == 5_000
 

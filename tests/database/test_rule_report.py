@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from database.worker_runs import EXPRESSIONS, KEYWORDS, Stage, Task, eventually, rows_committed
+from database.worker_runs import EXPRESSIONS, KEYWORDS, Stage, Task
 from labeltask_testing.source_rows import generate_posts
 
 Line = tuple[int, int, str, str | None, int, int]
@@ -80,10 +80,11 @@ def test_every_rule_is_counted_on_every_row_whatever_the_policy_chooses(
 def test_hits_are_counted_once_by_three_workers_of_which_two_are_killed(stage: Stage) -> None:
     stage.load(generate_posts(20_000, seed=12, nulls=0))
     task = stage.task(rule_report=True, parallelism=3, batch_rows=200, slice_rows=1_500)
-    running = [task.start(index) for index in range(3)]
-    eventually(lambda: rows_committed(task) > 1_000)
-    running[0].kill()
-    running[2].kill()
+    with task.hold(rows=1_000) as hold:
+        running = [task.start(index) for index in range(3)]
+        hold.reached(workers=3)
+        running[0].kill()
+        running[2].kill()
     running = [task.start(0), running[1], task.start(2)]
     assert [run.wait(120).code for run in running] == [0, 0, 0]
     task.check()

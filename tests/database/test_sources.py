@@ -1,6 +1,5 @@
 """Source tables of every shape: skewed in time, without a key, with ids that a collation takes for equal."""
 
-import signal
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
@@ -22,14 +21,10 @@ def crowd(count: int) -> Iterator[Post]:
 def test_a_table_with_most_of_its_rows_in_one_hour_is_shared_evenly(stage: Stage) -> None:
     stage.load(crowd(6_000))
     task = stage.task(slice_rows=300, batch_rows=100, parallelism=2, policy="all")
-    first = task.start(index=0)
-    eventually(lambda: rows_committed(task) > 0)
-    # Held until the other has its first slice: on a busy machine a worker may do all before the next one has started.
-    first.send(signal.SIGSTOP)
-    second = task.start(index=1)
-    taken = f"SELECT COUNT(*) FROM `{stage.output_schema}`.label_slice WHERE owner_index = 1"
-    eventually(lambda: stage.server.execute(taken)[0][0] > 0)
-    first.send(signal.SIGCONT)
+    with task.hold(rows=1) as hold:
+        first, second = (task.start(index=index) for index in range(2))
+        # Each with its first slice: a worker may do all before the next one has started.
+        hold.reached(workers=2)
     assert [run.wait().code for run in (first, second)] == [0, 0]
     task.check()
     slices = stage.server.execute(

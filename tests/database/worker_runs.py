@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -19,6 +20,7 @@ from labeltask_contract.pattern import ModelType, Pattern, pack_pattern, parse_r
 from labeltask_contract.spec import Policy, PredictType
 from labeltask_contract.task_document import TaskDocument
 from labeltask_store.state_table import StateRow, StoredProgress, read_progress, read_state
+from labeltask_testing.holds import Hold, hold_commits
 from labeltask_testing.mariadb import PASSWORD, Server
 from labeltask_testing.oracle import Expected, relabel
 from labeltask_testing.source_rows import END, START, create_source_table, load_posts
@@ -199,6 +201,10 @@ class Task:
     def run(self, seconds: float = 60) -> Ended:
         """Run one worker to its end."""
         return self.start().wait(seconds)
+
+    def hold(self, rows: int) -> AbstractContextManager[Hold]:
+        """Hold every commit that takes a slice to ``rows`` rows or more while the block lasts."""
+        return hold_commits(self.stage.server.admin, self.stage.output_schema, self.document.task_id, rows)
 
     def run_to_success(self) -> None:
         """Run one worker, which must succeed."""

@@ -6,12 +6,13 @@ from typing import Any
 
 from labeltask_testing.cluster_commands import apply, kubectl, kubectl_json
 from labeltask_testing.database_rows import assert_as_expected, state
+from labeltask_testing.holds import SMALL_BATCH
 from labeltask_testing.installation import Body, Installation, wait_until
 from labeltask_testing.requests import expected_rows, gender_request, gender_resource
 from labeltask_testing.source_rows import Post
 
-# One row a transaction: some 13,000 commits, long enough to be disturbed at any point.
-SLOW = {"batchRows": 1}
+# Some 1,300 commits that take 13 s at least, long enough to be disturbed at any point.
+SLOW = {"batchRows": SMALL_BATCH}
 
 
 def start(installation: Installation, connection_secret: str, name: str, **changes: Any) -> str:
