@@ -8,12 +8,17 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from labeltask_contract.spec import (
+    BACKOFF_LIMIT,
+    DEADLINE_SECONDS,
+    Account,
+    BackoffLimit,
     CamelModel,
-    ConnectionSource,
+    DeadlineSeconds,
     Identifier,
     OutputSchema,
-    Resources,
-    TtlSecondsAfterFinished,
+    PodResources,
+    TimeToLive,
+    WorkerImage,
 )
 
 MAX_TASKS = 200
@@ -42,27 +47,13 @@ class LabelDumpSpec(CamelModel):
     ]
     previous_schema: Annotated[Identifier, Field(description="Schema that holds the previous shelf tables.")]
     output: Annotated[OutputSchema, Field(description="Where the tasks' rows are, and where the dump tables go.")]
-    connection_from: Annotated[
-        ConnectionSource | None,
-        Field(description="Where the database account stands; unset: the deployment's default connection."),
-    ] = None
+    connection_from: Account = None
     previous_year: Annotated[int | None, Field(ge=1, le=9_999, description="Recorded, and nothing else.")] = None
-    deadline_seconds: Annotated[
-        int, Field(ge=1, le=31_536_000, description="The dump fails when its Job has run this long.")
-    ] = 86_400
-    backoff_limit: Annotated[
-        int, Field(ge=0, le=100, description="How often the worker pod may fail and be replaced.")
-    ] = 6
-    ttl_seconds_after_finished: Annotated[
-        TtlSecondsAfterFinished | None, Field(description="When a finished dump is deleted from the cluster.")
-    ] = None
-    resources: Annotated[
-        Resources | None, Field(description="Processor and memory of the worker pod; unset: the deployment's.")
-    ] = None
-    image: Annotated[
-        str | None,
-        Field(max_length=512, pattern=r"^\S+$", description="Worker image, where the deployment allows to choose it."),
-    ] = None
+    deadline_seconds: DeadlineSeconds = DEADLINE_SECONDS
+    backoff_limit: BackoffLimit = BACKOFF_LIMIT
+    ttl_seconds_after_finished: TimeToLive = None
+    resources: PodResources = None
+    image: WorkerImage = None
     abort: Annotated[bool, Field(description="true ends the dump as Failed; it can't be taken back.")] = False
 
 

@@ -17,6 +17,8 @@ IDENTIFIER_PATTERN = r"^[0-9A-Za-z_$-]{1,64}$"
 IDENTIFIER_HELP = "write 1 to 64 of the characters 0-9 A-Z a-z _ $ -"
 NAME_PATTERN = r"^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$"
 KEY_PATTERN = r"^[-._a-zA-Z0-9]{1,253}$"
+# ASCII, not \S: what that means beyond ASCII differs between the API server and Python.
+IMAGE_PATTERN = r"^[!-~]+$"
 QUEUE_PATTERN = r"^[a-z0-9A-Z]([-._a-zA-Z0-9]{0,61}[a-z0-9A-Z])?$"
 
 Identifier = Annotated[str, Field(max_length=64, pattern=IDENTIFIER_PATTERN)]
@@ -99,7 +101,7 @@ class OutputSchema(CamelModel):
 
 
 class TtlSecondsAfterFinished(CamelModel):
-    """How long a finished task stays in the cluster; its row in the state table stays for ever."""
+    """How long a finished task or dump stays in the cluster; what it wrote into the database stays for ever."""
 
     succeeded: Annotated[
         int | None, Field(ge=0, le=315_360_000, description="Seconds after SUCCESS; unset keeps the task.")
@@ -126,6 +128,27 @@ class Resources(CamelModel):
 
     requests: Annotated[ResourceAmounts | None, Field(description="Reserved for each worker pod.")] = None
     limits: Annotated[ResourceAmounts | None, Field(description="Most that each worker pod may use.")] = None
+
+
+# What a task and a dump say alike, because each becomes one Job.
+Account = Annotated[
+    ConnectionSource | None,
+    Field(description="Where the database account stands; unset: the deployment's default connection."),
+]
+DeadlineSeconds = Annotated[int, Field(ge=1, le=31_536_000, description="Seconds that its Job may run; then it fails.")]
+DEADLINE_SECONDS = 86_400
+BackoffLimit = Annotated[int, Field(ge=0, le=100, description="How often a worker pod may fail and be replaced.")]
+BACKOFF_LIMIT = 6
+TimeToLive = Annotated[
+    TtlSecondsAfterFinished | None, Field(description="When it leaves the cluster once it has finished.")
+]
+PodResources = Annotated[
+    Resources | None, Field(description="Processor and memory of each worker pod; unset: the deployment's.")
+]
+WorkerImage = Annotated[
+    str | None,
+    Field(max_length=512, pattern=IMAGE_PATTERN, description="Worker image, where the deployment allows to choose it."),
+]
 
 
 class LabelTaskSpec(CamelModel):
@@ -161,10 +184,7 @@ class LabelTaskSpec(CamelModel):
     ] = None
     input: Annotated[InputTable, Field(description="What is read.")]
     output: Annotated[OutputSchema, Field(description="Where results are written.")]
-    connection_from: Annotated[
-        ConnectionSource | None,
-        Field(description="Where the database account stands; unset: the deployment's default connection."),
-    ] = None
+    connection_from: Account = None
     countdown_seconds: Annotated[
         int,
         Field(ge=0, le=31_536_000, description="Seconds between the end of labelling and the production tables."),
@@ -184,22 +204,11 @@ class LabelTaskSpec(CamelModel):
             "matched; it costs speed."
         ),
     ] = False
-    deadline_seconds: Annotated[
-        int, Field(ge=1, le=31_536_000, description="The task fails when its Job has run this long.")
-    ] = 86_400
-    backoff_limit: Annotated[
-        int, Field(ge=0, le=100, description="How often a worker pod may fail and be replaced.")
-    ] = 6
-    ttl_seconds_after_finished: Annotated[
-        TtlSecondsAfterFinished | None, Field(description="When a finished task is deleted from the cluster.")
-    ] = None
-    resources: Annotated[
-        Resources | None, Field(description="Processor and memory of each worker pod; unset: the deployment's.")
-    ] = None
-    image: Annotated[
-        str | None,
-        Field(max_length=512, pattern=r"^\S+$", description="Worker image, where the deployment allows to choose it."),
-    ] = None
+    deadline_seconds: DeadlineSeconds = DEADLINE_SECONDS
+    backoff_limit: BackoffLimit = BACKOFF_LIMIT
+    ttl_seconds_after_finished: TimeToLive = None
+    resources: PodResources = None
+    image: WorkerImage = None
     abort: Annotated[bool, Field(description="true ends the task as BREAK; it can't be taken back.")] = False
     suspend: Annotated[bool, Field(description="true stops the workers; committed work stays.")] = False
 

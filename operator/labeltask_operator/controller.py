@@ -20,20 +20,22 @@ from labeltask_operator.job_calls import TRY_AGAIN_SECONDS, create_job, find_war
 from labeltask_operator.job_guards import past_deadline
 from labeltask_operator.job_outcome import Fault, JobPhase, job_phase
 from labeltask_operator.job_template import build_config_map, build_job
+from labeltask_operator.job_views import JobView
 from labeltask_operator.kueue import WorkloadView, pick_workload
 from labeltask_operator.metrics import Metrics
 from labeltask_operator.mirror import Mirror
 from labeltask_operator.queue_places import QueuePlaces, TaskKey
-from labeltask_operator.reconcile import Decision, Ending, Observation, Place, Step, decide, recorded_final
+from labeltask_operator.reconcile import Decision, Ending, Observation, Place, decide, recorded_final
 from labeltask_operator.resolve import NotResolved, Resolution, resolve_task
 from labeltask_operator.row_follower import RowFollower
 from labeltask_operator.settings import Settings
 from labeltask_operator.state_store import StateStore
 from labeltask_operator.status_fields import build_status, least_pause_seconds, merge_patch
+from labeltask_operator.steps import Step
 from labeltask_operator.stored_row import StoredRow
 from labeltask_operator.task_memory import TaskMemory
 from labeltask_operator.task_rows import TaskRows
-from labeltask_operator.views import JobView, TaskView
+from labeltask_operator.views import TaskView
 
 _log = structlog.get_logger(__name__)
 
@@ -192,8 +194,12 @@ class Controller:
             else:
                 resolution = self._facts_again(view, memory)
                 self._task_rows.find_connection(view, memory)
-            self._task_rows.find_row(memory, fresh=phase in (JobPhase.COMPLETE, JobPhase.FAILED, JobPhase.ABSENT))
         place = self._place(view, job, resolution, done)
+        if not done:
+            # A thousand tasks that wait for a place need not ask the database each time they are looked at.
+            waits = phase is JobPhase.ABSENT and place.position is not None
+            ended = phase in (JobPhase.COMPLETE, JobPhase.FAILED)
+            self._task_rows.find_row(memory, fresh=ended or (phase is JobPhase.ABSENT and not waits))
         # Read last: what the mirror learned during the calls above counts.
         pods = self.mirror.pods(view.task_id)
         warnings = find_warnings(self._cluster, job, phase, pods, self._now(), self._settings.no_pod_seconds)

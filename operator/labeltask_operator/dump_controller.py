@@ -23,13 +23,13 @@ from labeltask_operator.dump_view import DumpView
 from labeltask_operator.job_calls import TRY_AGAIN_SECONDS, create_job, find_warnings
 from labeltask_operator.job_guards import past_deadline
 from labeltask_operator.job_outcome import Fault, JobPhase, job_phase
+from labeltask_operator.job_views import JobView
 from labeltask_operator.metrics import Metrics
 from labeltask_operator.mirror import DumpMirror
-from labeltask_operator.reconcile import Step
 from labeltask_operator.references import NotResolved
 from labeltask_operator.settings import Settings
 from labeltask_operator.status_fields import merge_patch
-from labeltask_operator.views import JobView
+from labeltask_operator.steps import Step
 
 _log = structlog.get_logger(__name__)
 

@@ -10,13 +10,13 @@ from labeltask_contract.dump_status import DumpPhase, DumpTable, unpack_outcome
 from labeltask_contract.reasons import Reason
 from labeltask_operator.dump_resolve import DumpResolution
 from labeltask_operator.dump_view import DumpView
-from labeltask_operator.job_guards import conflict, held_from_start, seconds_to_live, with_last_stall
-from labeltask_operator.job_outcome import Fault, JobPhase, explain_failure, find_out_of_memory, job_phase
-from labeltask_operator.reconcile import Step
+from labeltask_operator.job_guards import conflict, failure, held_from_start, is_waited_for, stop_pods, tidy_up
+from labeltask_operator.job_outcome import Fault, JobPhase, job_phase
+from labeltask_operator.job_views import JobView, PodView
 from labeltask_operator.references import NotResolved
 from labeltask_operator.settings import Settings
 from labeltask_operator.start_faults import Warned
-from labeltask_operator.views import JobView, PodView
+from labeltask_operator.steps import Step
 
 _COUNTS_SECONDS = 10
 """How long a completed Job waits for the pod that holds the counts to be seen."""
@@ -98,14 +98,9 @@ def fail(fault: Fault, not_accepted: NotResolved | None = None) -> DumpDecision:
 
 def _tidy_up(seen: DumpObservation) -> DumpDecision:
     failed = seen.view.recorded_phase is DumpPhase.FAILED
-    if failed and seen.phase is JobPhase.ACTIVE:
-        return DumpDecision(step=Step.DELETE_JOB, settled=True)
     ttl = None if seen.view.spec is None else seen.view.spec.ttl_seconds_after_finished
-    seconds = None if ttl is None else (ttl.failed if failed else ttl.succeeded)
-    left = seconds_to_live(seen.view, seconds, seen.now)
-    if left == 0:
-        return DumpDecision(step=Step.DELETE_TASK, settled=True)
-    return DumpDecision(settled=True, recheck_seconds=left)
+    move = tidy_up(seen.view, seen.phase, ttl, seen.now, stopped=failed)
+    return DumpDecision(step=move.step, settled=True, recheck_seconds=move.recheck_seconds)
 
 
 def _completed(seen: DumpObservation) -> DumpDecision:
@@ -118,10 +113,9 @@ def _completed(seen: DumpObservation) -> DumpDecision:
 
 
 def _abort(seen: DumpObservation) -> DumpDecision:
-    if seen.phase in (JobPhase.ACTIVE, JobPhase.SUSPENDED):
-        return DumpDecision(step=Step.DELETE_JOB, recheck_seconds=5)
-    if seen.phase is JobPhase.DELETING or any(pod.active for pod in seen.pods):
-        return DumpDecision(recheck_seconds=2)
+    move = stop_pods(seen.phase, seen.pods)
+    if move is not None:
+        return DumpDecision(step=move.step, recheck_seconds=move.recheck_seconds)
     return fail(Fault(Reason.ABORTED, "aborted by spec.abort"))
 
 
@@ -134,8 +128,7 @@ def _without_job(seen: DumpObservation, settings: Settings) -> DumpDecision:
         return fail(Fault(Reason.JOB_REMOVED, message))
     # 5b. What the dump refers to is missing or wrong.
     if isinstance(seen.resolution, NotResolved):
-        age = (seen.now - seen.view.created).total_seconds()
-        if seen.resolution.waits and age < settings.secret_wait_seconds:
+        if is_waited_for(seen.view, seen.resolution, seen.now, settings):
             return DumpDecision(not_accepted=seen.resolution, recheck_seconds=1)
         return fail(Fault(seen.resolution.reason, seen.resolution.message), not_accepted=seen.resolution)
     return DumpDecision(step=Step.CREATE_JOB)
@@ -148,18 +141,15 @@ def _with_job(seen: DumpObservation, settings: Settings) -> DumpDecision:
     # 7a. On its way out though nobody aborted: guard 5 judges when it is gone.
     if seen.phase is JobPhase.DELETING:
         return DumpDecision(recheck_seconds=2)
-    # 7b. Ended.
-    if seen.phase is JobPhase.FAILED:
-        return fail(with_last_stall(explain_failure(job, seen.pods), seen.view))
-    # 7c. Killed for its memory: trying again with the same limit ends the same way.
-    killed = find_out_of_memory(job, seen.pods)
-    if killed is not None:
-        return fail(killed)
-    # 7d. Kept from starting.
+    # 7b. Ended, or as good as ended.
+    failed = failure(seen.view, job, seen.phase, seen.pods)
+    if failed is not None:
+        return fail(failed)
+    # 7c. Kept from starting.
     held = held_from_start(seen.view, job, seen.pods, seen.warnings, seen.now, settings)
     if held is not None:
         return (
             fail(held.fault) if held.for_good else DumpDecision(fault=held.fault, recheck_seconds=held.recheck_seconds)
         )
-    # 7e. Running; without news it is looked at now and then all the same.
+    # 7d. Running; without news it is looked at now and then all the same.
     return DumpDecision(recheck_seconds=settings.resync_seconds)

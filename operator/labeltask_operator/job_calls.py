@@ -11,8 +11,9 @@ import structlog
 from labeltask_contract.reasons import Reason
 from labeltask_operator.cluster import ApiFailure, Cluster
 from labeltask_operator.job_outcome import Fault, JobPhase
+from labeltask_operator.job_views import JobView, PodView
 from labeltask_operator.start_faults import Warned, read_warnings, silent_object
-from labeltask_operator.views import JobView, Manifest, PodView
+from labeltask_operator.views import Manifest
 
 _log = structlog.get_logger(__name__)
 TRY_AGAIN_SECONDS = 10

@@ -1,4 +1,4 @@
-"""What both decisions judge alike: a Job that is somebody else's, one kept from starting, faults that last. Pure."""
+"""What the decisions for tasks and for dumps judge alike: foreign Jobs, faults at the start, abort, failure. Pure."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -6,11 +6,15 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from labeltask_contract.reasons import Reason
-from labeltask_operator.job_outcome import Fault
+from labeltask_contract.spec import TtlSecondsAfterFinished
+from labeltask_operator.job_outcome import Fault, JobPhase, explain_failure, find_out_of_memory
+from labeltask_operator.job_views import JobView, PodView
 from labeltask_operator.moments import parse_moment
+from labeltask_operator.references import NotResolved
 from labeltask_operator.settings import Settings
 from labeltask_operator.start_faults import Warned, find_silence, find_start_fault
-from labeltask_operator.views import JobView, ObjectView, PodView
+from labeltask_operator.steps import Move, Step
+from labeltask_operator.views import ObjectView
 
 
 @dataclass(frozen=True)
@@ -53,7 +57,40 @@ def held_from_start(
     return Held(fault, for_good=left <= 0, recheck_seconds=max(1.0, min(left, 10.0)))
 
 
-def with_last_stall(fault: Fault, view: ObjectView) -> Fault:
+def failure(view: ObjectView, job: JobView, phase: JobPhase, pods: Sequence[PodView]) -> Fault | None:
+    """Return the fault that ends an object whose Job has failed, or never gets better; None while it may."""
+    if phase is JobPhase.FAILED:
+        return _with_last_stall(explain_failure(job, pods), view)
+    # Killed for its memory: trying again with the same limit ends the same way.
+    return find_out_of_memory(job, pods)
+
+
+def is_waited_for(view: ObjectView, missing: NotResolved, now: datetime, settings: Settings) -> bool:
+    """Tell whether what a young object refers to may still come: its Secret is created after it."""
+    return missing.waits and (now - view.created).total_seconds() < settings.secret_wait_seconds
+
+
+def stop_pods(phase: JobPhase, pods: Sequence[PodView]) -> Move | None:
+    """Return what an abort has to do, or to wait for; None once no pod is left."""
+    if phase in (JobPhase.ACTIVE, JobPhase.SUSPENDED):
+        return Move(Step.DELETE_JOB, 5)
+    if phase is JobPhase.DELETING or any(pod.active for pod in pods):
+        return Move(Step.NONE, 2)
+    return None
+
+
+def tidy_up(
+    view: ObjectView, phase: JobPhase, ttl: TtlSecondsAfterFinished | None, now: datetime, *, stopped: bool
+) -> Move:
+    """Return what is left to do for a finished object; ``stopped`` tells that it did not end well."""
+    if stopped and phase in (JobPhase.ACTIVE, JobPhase.SUSPENDED):
+        return Move(Step.DELETE_JOB, None)
+    seconds = None if ttl is None else (ttl.failed if stopped else ttl.succeeded)
+    left = _seconds_to_live(view, seconds, now)
+    return Move(Step.DELETE_TASK, None) if left == 0 else Move(Step.NONE, left)
+
+
+def _with_last_stall(fault: Fault, view: ObjectView) -> Fault:
     """Add what held a task that ran into its deadline: its pods are gone and can't tell any more."""
     stalled = _stall(view)
     if fault.reason is not Reason.DEADLINE_EXCEEDED or stalled is None:
@@ -69,7 +106,7 @@ def past_deadline(view: ObjectView, fault: Fault, deadline_seconds: int, now: da
     return Fault(Reason.DEADLINE_EXCEEDED, f"{message}: {fault.message}")
 
 
-def seconds_to_live(view: ObjectView, ttl_seconds: int | None, now: datetime) -> float | None:
+def _seconds_to_live(view: ObjectView, ttl_seconds: int | None, now: datetime) -> float | None:
     """Return how long a finished object stays; None when it stays for good, 0 when its time is over."""
     finished = parse_moment(view.status.get("completionTime"))
     if ttl_seconds is None or finished is None:

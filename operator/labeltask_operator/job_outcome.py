@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from labeltask_contract.reasons import FACTS, PERMANENT_EXIT_CODES, REASON_OF_EXIT_CODE, Reason
-from labeltask_operator.views import JobView, PodView
+from labeltask_operator.job_views import JobView, PodView
 
 MAX_TOLD_CHARACTERS = 1_500
 """Of what kubelet or worker say; the rest of a status message is our own."""

@@ -12,7 +12,8 @@ from typing import Any, Generic, TypeVar
 
 from labeltask_contract.names import LABEL_DUMP, LABEL_TASK, ResourceKind, dump_job_name, job_name
 from labeltask_operator.dump_view import DumpView
-from labeltask_operator.views import JobView, ObjectView, PodView, TaskView, View
+from labeltask_operator.job_views import JobView, PodView
+from labeltask_operator.views import ObjectView, TaskView, View
 
 _REMEMBERED_DELETIONS = 20_000
 

@@ -1,19 +1,29 @@
 """A mapping kept as JSON text: a fraction of the memory, decoded anew whenever it is read. For what is seldom read."""
 
 import json
+import sys
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 
 class Packed(Mapping[str, Any]):
-    """Equal to the mapping that it was made of; changing what it returns changes nothing."""
+    """Equal to the mapping that it was made of; changing what it returns changes nothing.
 
-    __slots__ = ("_text",)
+    The words that stand under the keys ``at_hand`` are read without decoding the rest.
+    """
 
-    def __init__(self, content: Mapping[str, Any]) -> None:
+    __slots__ = ("_at_hand", "_text")
+
+    def __init__(self, content: Mapping[str, Any], at_hand: tuple[str, ...] = ()) -> None:
         self._text = json.dumps(dict(content), ensure_ascii=False, separators=(",", ":")).encode()
+        self._at_hand = tuple((key, sys.intern(content[key]) if key in content else None) for key in at_hand)
 
     def __getitem__(self, key: str) -> Any:
+        for known, word in self._at_hand:
+            if known == key:
+                if word is None:
+                    raise KeyError(key)
+                return word
         return self._content()[key]
 
     def __iter__(self) -> Iterator[str]:

@@ -5,12 +5,11 @@ Numbered guards on fresh state, each returning. The same observation gives the s
 
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 
 from labeltask_contract.conditions import ConditionReason
 from labeltask_contract.reasons import Reason
 from labeltask_contract.stat import ProdStat, Stat, is_final
-from labeltask_operator.job_guards import conflict, held_from_start, seconds_to_live, with_last_stall
+from labeltask_operator.job_guards import conflict, failure, held_from_start, is_waited_for, stop_pods, tidy_up
 from labeltask_operator.job_outcome import (
     Fault,
     JobPhase,
@@ -18,27 +17,17 @@ from labeltask_operator.job_outcome import (
     find_out_of_memory,
     job_phase,
 )
+from labeltask_operator.job_views import JobView, PodView
 from labeltask_operator.kueue import WorkloadView
 from labeltask_operator.resolve import NotResolved, Resolution
 from labeltask_operator.settings import Settings
 from labeltask_operator.start_faults import Warned
+from labeltask_operator.steps import Step
 from labeltask_operator.stored_row import StoredRow
-from labeltask_operator.views import JobView, PodView, TaskView
+from labeltask_operator.views import TaskView
 
 _TELL_SECONDS = 10
 """How long a FAILURE row waits for its Job to end, which brings the reason."""
-
-
-class Step(StrEnum):
-    """The one thing to do to the cluster."""
-
-    NONE = "none"
-    CREATE_JOB = "create the Job"
-    DELETE_JOB = "delete the Job"
-    SUSPEND_JOB = "suspend the Job"
-    RESUME_JOB = "resume the Job"
-    RESIZE_JOB = "change the Job's number of workers"
-    DELETE_TASK = "delete the task"
 
 
 @dataclass(frozen=True)
@@ -180,22 +169,16 @@ def _told_by_cluster(seen: Observation) -> Fault | None:
 def _tidy_up(seen: Observation) -> Decision:
     # A Job of a successful task is about to end by itself: its pods have written their last word already.
     stopped = seen.view.recorded_stat in (Stat.FAILURE, Stat.BREAK)
-    if stopped and seen.phase in (JobPhase.ACTIVE, JobPhase.SUSPENDED):
-        return Decision(step=Step.DELETE_JOB, settled=True)
     spec = seen.view.spec if seen.view.may_expire else None
     ttl = None if spec is None else spec.ttl_seconds_after_finished
-    seconds = None if ttl is None else (ttl.failed if stopped else ttl.succeeded)
-    left = seconds_to_live(seen.view, seconds, seen.now)
-    if left == 0:
-        return Decision(step=Step.DELETE_TASK, settled=True)
-    return Decision(settled=True, recheck_seconds=left)
+    move = tidy_up(seen.view, seen.phase, ttl, seen.now, stopped=stopped)
+    return Decision(step=move.step, settled=True, recheck_seconds=move.recheck_seconds)
 
 
 def _abort(seen: Observation) -> Decision:
-    if seen.phase in (JobPhase.ACTIVE, JobPhase.SUSPENDED):
-        return Decision(step=Step.DELETE_JOB, recheck_seconds=5)
-    if seen.phase is JobPhase.DELETING or any(pod.active for pod in seen.pods):
-        return Decision(recheck_seconds=2)
+    move = stop_pods(seen.phase, seen.pods)
+    if move is not None:
+        return Decision(step=move.step, recheck_seconds=move.recheck_seconds)
     return Decision(ending=Ending(Stat.BREAK, reason=Reason.ABORTED, message="aborted by spec.abort"))
 
 
@@ -206,8 +189,7 @@ def _without_job(seen: Observation, settings: Settings) -> Decision:
         return _job_removed(seen, settings)
     # 5b. What the task refers to is missing or wrong.
     if isinstance(seen.resolution, NotResolved):
-        age = (seen.now - view.created).total_seconds()
-        if seen.resolution.waits and age < settings.secret_wait_seconds:
+        if is_waited_for(view, seen.resolution, seen.now, settings):
             return Decision(not_accepted=seen.resolution, recheck_seconds=1)
         fault = Fault(seen.resolution.reason, seen.resolution.message)
         return _fail(fault, not_accepted=seen.resolution)
@@ -238,15 +220,13 @@ def _with_job(seen: Observation, settings: Settings) -> Decision:
     # 7a. On its way out though nobody aborted: guard 5 judges when it is gone.
     if seen.phase is JobPhase.DELETING:
         return Decision(recheck_seconds=2)
-    # 7b. Ended.
-    if seen.phase is JobPhase.FAILED:
-        return _fail(with_last_stall(explain_failure(job, seen.pods), seen.view))
+    # 7b. Ended well, as far as the Job can tell.
     if seen.phase is JobPhase.COMPLETE:
         return _completed(seen, settings)
-    # 7c. Killed for its memory: trying again with the same limit ends the same way.
-    killed = find_out_of_memory(job, seen.pods)
-    if killed is not None:
-        return _fail(killed)
+    # 7c. Ended, or as good as ended.
+    failed = failure(seen.view, job, seen.phase, seen.pods)
+    if failed is not None:
+        return _fail(failed)
     # 7d. Another number of workers is wished.
     if seen.view.spec is not None and job.parallelism != seen.view.spec.parallelism:
         return Decision(step=Step.RESIZE_JOB, recheck_seconds=1)

@@ -11,8 +11,8 @@ from typing import Any
 
 from labeltask_contract.reasons import Reason
 from labeltask_operator.job_outcome import Fault, find_never_ran, short
+from labeltask_operator.job_views import JobView, PodView
 from labeltask_operator.moments import parse_moment
-from labeltask_operator.views import JobView, PodView
 
 _IMAGE_FAULTS = {
     "ErrImagePull",

@@ -17,8 +17,9 @@ from labeltask_contract.times import format_time
 from labeltask_operator.condition_list import ConditionList, cut_text
 from labeltask_operator.job_outcome import JobPhase
 from labeltask_operator.moments import format_moment
-from labeltask_operator.reconcile import Decision, Ending, Observation, Step
+from labeltask_operator.reconcile import Decision, Ending, Observation
 from labeltask_operator.resolve import Resolution
+from labeltask_operator.steps import Step
 from labeltask_operator.views import Manifest
 
 _QUEUED = (ConditionReason.QUEUE_FULL, ConditionReason.HOST_FULL)

@@ -11,9 +11,9 @@ from labeltask_operator.dump_reconcile import DumpDecision, DumpEnding, DumpObse
 from labeltask_operator.dump_resolve import DumpResolution, resolve_dump
 from labeltask_operator.dump_view import DumpView
 from labeltask_operator.job_outcome import Fault
-from labeltask_operator.reconcile import Step
+from labeltask_operator.job_views import JobView, PodView
 from labeltask_operator.references import NotResolved
-from labeltask_operator.views import JobView, PodView
+from labeltask_operator.steps import Step
 from labeltask_testing.builders import (
     DUMP_ID,
     NOW,

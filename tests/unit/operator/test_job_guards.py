@@ -7,7 +7,8 @@ import pytest
 from labeltask_contract.reasons import Reason
 from labeltask_operator.job_guards import Held, held_from_start
 from labeltask_operator.job_outcome import Fault
-from labeltask_operator.views import JobView, PodView, TaskView
+from labeltask_operator.job_views import JobView, PodView
+from labeltask_operator.views import TaskView
 from labeltask_testing.builders import NOW, ago, make_job, make_labeltask, make_pod, waiting_pod
 from labeltask_testing.operator_fakes import make_settings
 

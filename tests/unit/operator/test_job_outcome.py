@@ -13,7 +13,7 @@ from labeltask_operator.job_outcome import (
     job_phase,
     read_termination_message,
 )
-from labeltask_operator.views import JobView, PodView
+from labeltask_operator.job_views import JobView, PodView
 from labeltask_testing.builders import UID, ended_pod, make_job, make_pod
 
 TOLD = '{"reason": "TableMissing", "message": "來源表 src.posts 不存在"}'

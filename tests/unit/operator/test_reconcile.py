@@ -10,10 +10,12 @@ import pytest
 from labeltask_contract.conditions import ConditionReason
 from labeltask_contract.reasons import Reason
 from labeltask_contract.stat import ProdStat, Stat
-from labeltask_operator.reconcile import Decision, Observation, Place, Step, decide
+from labeltask_operator.job_views import JobView, PodView
+from labeltask_operator.reconcile import Decision, Observation, Place, decide
 from labeltask_operator.resolve import NotResolved
+from labeltask_operator.steps import Step
 from labeltask_operator.stored_row import StoredRow
-from labeltask_operator.views import JobView, PodView, TaskView
+from labeltask_operator.views import TaskView
 from labeltask_testing.builders import (
     NOW,
     TASK_ID,

@@ -11,11 +11,13 @@ from itertools import permutations, product
 from typing import Any
 
 from labeltask_contract.stat import ProdStat, Stat, is_final
+from labeltask_operator.job_views import JobView, PodView
 from labeltask_operator.mirror import Mirror
-from labeltask_operator.reconcile import Decision, Observation, Place, Step, decide, recorded_final
+from labeltask_operator.reconcile import Decision, Observation, Place, decide, recorded_final
 from labeltask_operator.status_fields import build_status
+from labeltask_operator.steps import Step
 from labeltask_operator.stored_row import StoredRow
-from labeltask_operator.views import JobView, PodView, TaskView
+from labeltask_operator.views import TaskView
 from labeltask_testing.builders import (
     NOW,
     TASK_ID,

@@ -6,8 +6,8 @@ import pytest
 
 from labeltask_contract.reasons import Reason
 from labeltask_operator.job_outcome import Fault
+from labeltask_operator.job_views import JobView, PodView
 from labeltask_operator.start_faults import Warned, find_silence, find_start_fault, read_warnings, silent_object
-from labeltask_operator.views import JobView, PodView
 from labeltask_testing.builders import NOW, ended_pod, make_job, make_kubernetes_event, make_pod, waiting_pod
 
 NO_POD = JobView.of(make_job(created_ago=20).with_status(active=0).manifest)

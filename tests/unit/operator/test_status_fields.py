@@ -9,10 +9,11 @@ from labeltask_contract.reasons import Reason
 from labeltask_contract.stat import Stat
 from labeltask_contract.status import LabelTaskStatus
 from labeltask_operator.job_outcome import Fault
+from labeltask_operator.job_views import JobView, PodView
 from labeltask_operator.reconcile import Decision, Ending, Observation, Place
 from labeltask_operator.status_fields import build_status, least_pause_seconds, merge_patch
 from labeltask_operator.stored_row import StoredRow
-from labeltask_operator.views import JobView, PodView, TaskView
+from labeltask_operator.views import TaskView
 from labeltask_testing.builders import NOW, ago, make_job, make_labeltask, make_pod, make_progress
 
 PATCHES: dict[str, tuple[Any, Any, Any]] = {

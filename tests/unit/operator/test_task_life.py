@@ -259,3 +259,26 @@ def test_a_heartbeat_alone_is_seldom_written(bench: Bench) -> None:
         bench.controller.poll()
         bench.look(name)
     assert len(bench.cluster.patches) - before <= 2
+
+
+def test_a_task_that_waits_for_its_place_does_not_ask_the_database_until_it_has_one() -> None:
+    bench = Bench(settings=make_settings(queues={"default": 1}))
+    first = bench.started()
+    waiting = bench.create(make_labeltask("b" * 32, "uid-b").manifest)
+    bench.look(waiting)
+    assert bench.condition(waiting, "Queued")["reason"] == "QueueFull"
+    before = bench.store.queries
+    for _ in range(5):
+        bench.wait(30)
+        bench.look(waiting)
+    assert bench.store.queries == before
+    # Somebody else may have ended its row meanwhile: that is seen before a Job is made.
+    bench.store.rows["b" * 32] = make_progress(Stat.BREAK, task_id="b" * 32)
+    bench.store.rows[TASK_ID] = make_progress(Stat.SUCCESS, ProdStat.FINISH)
+    bench.put_job(make_job().finished("Complete").manifest)
+    bench.remove_pod("pod-0")
+    bench.controller.poll()
+    bench.look(first, times=2)
+    bench.look(waiting, times=2)
+    assert bench.status(waiting)["stat"] == "BREAK"
+    assert list(bench.cluster.jobs) == [JOB]
