@@ -32,7 +32,7 @@ class LabelDumpSpec(CamelModel):
         str,
         Field(
             max_length=64,
-            pattern=r"^\S{1,64}$",
+            pattern=r"^[^\x00-\x20]{1,64}$",
             description="Conflict group, of which an author keeps one panel: GENDER, MARRIAGE or the deployment's own.",
         ),
     ]

@@ -98,6 +98,10 @@ class LabelTaskStatus(CamelModel):
         float | None, Field(alias="peakMemoryMiB", ge=0, description="Most memory a worker used, in MiB.")
     ] = None
     run_time_minutes: Annotated[float | None, Field(ge=0, description="Minutes from start to end of the work.")] = None
+    create_time: Annotated[
+        str | None,
+        Field(max_length=19, description="create_time of the task's row in `state`, by the database's own clock."),
+    ] = None
     start_time: Annotated[Moment | None, Field(description="When the first worker pod started.")] = None
     completion_time: Annotated[Moment | None, Field(description="When the task became final.")] = None
     warnings: Annotated[

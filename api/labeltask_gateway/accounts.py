@@ -8,11 +8,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from labeltask_contract.connection import Connection, load_connection
+from labeltask_contract.errors import InvalidTask
 from labeltask_contract.spec import ConnectionSource
 from labeltask_gateway.cluster import Cluster
-from labeltask_gateway.errors import NoAccount, SecretMissing
+from labeltask_gateway.errors import DatabaseUnavailable, NoAccount, SecretMissing
 from labeltask_gateway.hosts import AllowedHosts
 from labeltask_gateway.settings import NamedConnection
+
+_UNKNOWN_HOST = 2005
+"""MySQL's own number for a host name without address."""
 
 
 @dataclass(frozen=True)
@@ -30,35 +34,34 @@ class Accounts:
         The host of an account that a caller brought is judged again, on its addresses of now, and replaced by the one
         that was judged: a name that has changed its address since must not lead the gateway elsewhere.
 
-        :raises NoAccount: when the deployment has no such connection, the task's Secret is not there, or the host may
-            not be used (any more).
-        :raises InvalidTask: when the Secret holds no connection.
+        :raises NoAccount: when the deployment has no such connection, the task's Secret is not there or holds none, or
+            the host may not be used (any more).
+        :raises DatabaseUnavailable: when the host's name has no address now.
         """
-        if source is not None and source.secret_key_ref is not None:
-            reference = source.secret_key_ref
-            try:
-                content = self.cluster.read_secret_key(reference.name, reference.key)
-            except SecretMissing as error:
-                # Whoever made the task named it wrong, or it is just being made or deleted.
-                raise NoAccount(f"the task's connection can't be read: {error.cause}") from None
-            return self.pinned(load_connection(content))
-        return self.of_site(source.site if source is not None else None)
+        if source is None or source.secret_key_ref is None:
+            return self.of_site(source.site if source is not None else None)
+        try:
+            return self.pinned(self._read(source.secret_key_ref.name, source.secret_key_ref.key))
+        except SecretMissing as error:
+            # Whoever made the task named it wrong, or it is just being made or deleted.
+            raise NoAccount(f"the task's connection can't be read: {error.cause}") from None
 
     def of_site(self, wanted: str | None) -> Connection:
         """Return the account of a connection that the deployment names; None means its default one.
 
         :raises NoAccount: when it names none so.
+        :raises SecretMissing: when its Secret is not there or holds none.
         """
         site = wanted or self.default_site
         named = self.sites.get(site) if site is not None else None
         if named is None:
             raise NoAccount("the deployment has no connection for this task")
-        return load_connection(self.cluster.read_secret_key(named.secret_name, named.key))
+        return self._read(named.secret_name, named.key)
 
     def of_request(self, brought: Connection | None, site: str | None) -> Connection:
         """Return the account of a request: the one that it brings, else a connection that the deployment names.
 
-        :raises NoAccount: as :meth:`pinned` and :meth:`of_site`.
+        Raises what :meth:`pinned` and :meth:`of_site` raise.
         """
         return self.of_site(site) if brought is None else self.pinned(brought)
 
@@ -66,10 +69,21 @@ class Accounts:
         """Return a caller's account with its host as the address that was judged; one that proves its name keeps it.
 
         :raises NoAccount: when it may not be used.
+        :raises DatabaseUnavailable: when its name has no address now; whatever it is resolved to later is not judged.
         """
         judged = self.hosts.judge(brought.host)
         if judged.refusal is not None:
             raise NoAccount(f"the task's database host {judged.refusal}")
         if brought.proves_its_name:
             return brought
+        if judged.is_unknown:
+            raise DatabaseUnavailable(_UNKNOWN_HOST)
         return brought.model_copy(update={"host": judged.address or brought.host})
+
+    def _read(self, name: str, key: str) -> Connection:
+        content = self.cluster.read_secret_key(name, key)
+        try:
+            return load_connection(content)
+        except InvalidTask as error:
+            # Its words name the fields of the Secret, never what they hold.
+            raise SecretMissing(f"the Secret {name} holds no connection under {key}: {error}") from None

@@ -12,6 +12,8 @@ LARGE_BYTES = 256 * 1024
 """A body above it has rules by the ten thousand: as objects they take twenty times as much memory."""
 MAX_LARGE_AT_ONCE = 2
 """Two of the largest fit into the pod's memory; more wait, and are sent back before they time out."""
+TURN_SHARE = 0.5
+"""Part of the time for a body that it may wait for its turn."""
 
 
 def body_reader(max_bytes: int, timeout_seconds: float) -> Callable[[Request], AsyncIterator[bytes]]:
@@ -23,6 +25,8 @@ def body_reader(max_bytes: int, timeout_seconds: float) -> Callable[[Request], A
 
     async def read_body(request: Request) -> AsyncIterator[bytes]:
         _check_content_type(request.headers.get("content-type", ""))
+        if request.headers.get("content-encoding", "identity").strip().lower() != "identity":
+            raise UnsupportedMediaType
         announced = request.headers.get("content-length", "")
         if announced.isdecimal() and int(announced) > max_bytes:
             raise BodyTooLarge(max_bytes)
@@ -32,7 +36,7 @@ def body_reader(max_bytes: int, timeout_seconds: float) -> Callable[[Request], A
                 async with asyncio.timeout(timeout_seconds):
                     async for chunk in request.stream():
                         if len(received) <= LARGE_BYTES < len(received) + len(chunk):
-                            await _take_place(large, timeout_seconds / 2)
+                            await _take_place(large, timeout_seconds * TURN_SHARE)
                             held.callback(large.release)
                         received += chunk
                         if len(received) > max_bytes:

@@ -11,10 +11,10 @@ from typing import Any
 import structlog
 
 from labeltask_contract.connection import load_connection
-from labeltask_contract.errors import LabelTaskError
+from labeltask_contract.errors import InvalidTask, LabelTaskError
 from labeltask_contract.names import CONNECTION_FILE, secret_name
 from labeltask_gateway.cluster import Cluster
-from labeltask_gateway.errors import AlreadyThere, KeyReused
+from labeltask_gateway.errors import AlreadyThere, KeyReused, SecretMissing
 from labeltask_gateway.idempotency import FINGERPRINT_ANNOTATION, is_same_password
 from labeltask_gateway.manifests import Order, build_custom_resource, build_secret
 
@@ -77,7 +77,11 @@ class Creation:
         except AlreadyThere:
             if order.connection is None:
                 return
-            stored = load_connection(self._cluster.read_secret_key(secret_name(order.name), CONNECTION_FILE))
+            name = secret_name(order.name)
+            try:
+                stored = load_connection(self._cluster.read_secret_key(name, CONNECTION_FILE))
+            except (SecretMissing, InvalidTask):
+                raise KeyReused(f"belongs to {name}, whose Secret was not made by this gateway") from None
             if not is_same_password(stored, order.connection):
                 raise KeyReused("belongs to a request with another SITE_CONFIG") from None
 

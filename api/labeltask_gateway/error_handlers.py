@@ -40,6 +40,7 @@ STATUS: dict[type[LabelTaskError], int] = {
     errors.ClusterUnavailable: 503,
     errors.HistoryUnavailable: 503,
     errors.DatabaseUnavailable: 503,
+    errors.ResolverSilent: 503,
     errors.AlreadyThere: 503,
 }
 

@@ -10,9 +10,10 @@ LabelTaskError
     ├── AlreadyThere, KeyReused                             the name or the Idempotency-Key is taken
     ├── NoAccount                                           there is no connection to look with
     ├── TooBusy, TrialTooSlow                               what a try-out costs has a limit
-    ├── ClusterUnavailable, HistoryUnavailable, DatabaseUnavailable    nobody answers; worth another try
+    ├── ClusterUnavailable, HistoryUnavailable,
+    │   DatabaseUnavailable, ResolverSilent                 nobody answers; worth another try
     └── ClusterRefused                                      the installation is wrong, not the request
-        └── SecretMissing                                   it names a Secret or key that is not there
+        └── SecretMissing                                   it names a Secret that is not there, or holds something else
 """
 
 from collections.abc import Sequence
@@ -39,10 +40,12 @@ class BodyTooSlow(GatewayError):
 
 
 class UnsupportedMediaType(GatewayError):
-    """The body says that it is no JSON."""
+    """The body says that it is no JSON, or packed."""
 
     def __init__(self) -> None:
-        super().__init__("the body must be JSON in UTF-8: send the header Content-Type: application/json")
+        super().__init__(
+            "the body must be JSON in UTF-8, not compressed: send the header Content-Type: application/json"
+        )
 
 
 class PatternTooLarge(GatewayError):
@@ -150,6 +153,13 @@ class HistoryUnavailable(GatewayError):
         super().__init__("the task is not in the cluster, and the database with older tasks does not answer; try again")
 
 
+class ResolverSilent(GatewayError):
+    """The name of a host was not resolved in time, so nobody can tell whether it may be used."""
+
+    def __init__(self) -> None:
+        super().__init__("the name of the database host was not resolved in time; try again, or write its address")
+
+
 class ClusterRefused(GatewayError):
     """The API server refuses what the gateway must be able to do: an installation fault, for the log."""
 
@@ -159,4 +169,4 @@ class ClusterRefused(GatewayError):
 
 
 class SecretMissing(ClusterRefused):
-    """A Secret, or the key in it, is not there."""
+    """A Secret, or the key in it, is not there or holds something else."""

@@ -13,9 +13,13 @@ NetworkPolicy on the worker's pods is what keeps it from inward addresses.
 
 import ipaddress
 import socket
+import threading
+import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from typing import NamedTuple
+
+from labeltask_gateway.errors import ResolverSilent
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -27,8 +31,8 @@ _METADATA = frozenset(
 )
 
 
-Resolve = Callable[[str], Sequence[Address]]
-"""Name -> every address of it; none when it has none or the resolver does not answer in time."""
+Resolve = Callable[[str], Sequence[Address] | None]
+"""Name -> every address of it; None when the resolver does not answer in time."""
 
 
 class Judgement(NamedTuple):
@@ -38,6 +42,8 @@ class Judgement(NamedTuple):
     """Why it may not be used; None when it may."""
     address: str | None = None
     """An address of a name that was judged; None for what needs no judging of addresses, or has none now."""
+    is_unknown: bool = False
+    """Whether nothing could be judged, because the name has no address now."""
 
 
 class AllowedHosts:
@@ -71,7 +77,10 @@ class AllowedHosts:
         return self.judge(host).refusal
 
     def judge(self, host: str) -> Judgement:
-        """Return whether ``host`` may be used; a name is resolved once, and every address of it must pass."""
+        """Return whether ``host`` may be used; a name is resolved once, and every address of it must pass.
+
+        :raises ResolverSilent: when a list has to be compared with addresses that are not to be had.
+        """
         name, address = _plain(host), _address(host)
         if name in self._names:
             return Judgement(None)
@@ -81,12 +90,15 @@ class AllowedHosts:
             return Judgement(_LOCAL_NAME)
         if not self.is_open and not self._networks:
             return Judgement(_NOT_LISTED)
-        found = [_unmapped(each) for each in self._resolve(host)]
+        resolved = self._resolve(host)
+        if resolved is None and not self.is_open:
+            raise ResolverSilent
+        found = [_unmapped(each) for each in resolved or ()]
         if not all(map(self._passes, found)):
             return Judgement(self._reason(_INWARD_NAME))
         if not found:
             # Without a list there is nothing to protect: the worker will not find it either, and says so on the task.
-            return Judgement(None if self.is_open else _NOT_LISTED)
+            return Judgement(None if self.is_open else _NOT_LISTED, is_unknown=True)
         return Judgement(None, str(found[0]))
 
     def _passes(self, address: Address) -> bool:
@@ -105,20 +117,42 @@ _LOCAL_NAME = "must not be a name of the machine itself; the worker runs elsewhe
 
 
 class Resolver:
-    """The system's resolver with a time limit. A name server that is silent holds a few threads here, no caller's."""
+    """The system's resolver with a time limit. A name server that is silent holds a few threads here, no caller's.
+
+    Whoever asks for a name that is being looked up already waits for that lookup, and no longer than the first: a name
+    that no server answers costs all its callers together one wait, as long as the system keeps trying.
+    """
 
     def __init__(self, timeout_seconds: float = 3.0) -> None:
         self._timeout_seconds = timeout_seconds
         self._threads = ThreadPoolExecutor(8, thread_name_prefix="resolve")
+        self._lock = threading.Lock()
+        self._asked: dict[str, tuple[Future[list[Address]], float]] = {}
+        """Name -> its lookup, and until when it is waited for."""
 
-    def __call__(self, host: str) -> Sequence[Address]:
-        """Return every address of ``host``, IPv4 and IPv6."""
-        asked: Future[list[Address]] = self._threads.submit(_lookup, host)
+    def __call__(self, host: str) -> Sequence[Address] | None:
+        """Return every address of ``host``, IPv4 and IPv6; None when they are not known in time."""
+        name = _plain(host)
+        with self._lock:
+            known = self._asked.get(name)
+            lookup, until = asked = known or (
+                self._threads.submit(_lookup, host),
+                time.monotonic() + self._timeout_seconds,
+            )
+            self._asked[name] = asked
+        if known is None:
+            # Outside the lock: where it is done already, this calls at once.
+            lookup.add_done_callback(lambda _: self._forget(name))
         try:
-            return asked.result(self._timeout_seconds)
-        except TimeoutError:
-            asked.cancel()
-            return ()
+            return lookup.result(max(0.0, until - time.monotonic()))
+        except (TimeoutError, CancelledError):
+            # One that has not even begun, because all threads wait for other names, need not begin any more.
+            lookup.cancel()
+            return None
+
+    def _forget(self, name: str) -> None:
+        with self._lock:
+            self._asked.pop(name, None)
 
 
 def _lookup(host: str) -> list[Address]:

@@ -1,25 +1,38 @@
-"""One LabelTask as the API server returns it, read into the contract's models."""
+"""One LabelTask as the API server returns it, read as far as answers need it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from pydantic import ValidationError
 
 from labeltask_contract.names import task_id_of
-from labeltask_contract.spec import LabelTaskSpec
+from labeltask_contract.spec import Account, CamelModel, InputTable, OutputSchema
 from labeltask_contract.stat import Stat, is_final
 from labeltask_contract.status import LabelTaskStatus
 from labeltask_contract.stored_objects import mapping_of, readable_fields
 
 
+class SeenSpec(CamelModel):
+    """What answers tell of a spec. Words, not closed sets: a newer CRD may know more of them than this gateway."""
+
+    model_type: str
+    predict_type: str
+    start_time: str
+    end_time: str
+    input: InputTable
+    output: OutputSchema
+    connection_from: Account = None
+
+
 @dataclass(frozen=True)
 class ObservedTask:
-    """A task and what is known of it. ``created`` is RFC 3339 in UTC."""
+    """A task and what is known of it. ``created`` is RFC 3339 in UTC; conditions are left out of ``status``."""
 
     task_id: str
     name: str
     created: str
-    spec: LabelTaskSpec | None
+    spec: SeenSpec | None
     """Without the rules; None where it is malformed."""
     abort: bool
     """``spec.abort``, readable even where the rest of the spec is not; ``suspend`` likewise."""
@@ -38,10 +51,14 @@ class ObservedTask:
 
 
 def read_label_task(manifest: dict[str, Any]) -> ObservedTask:
-    """Read a LabelTask; fields that a newer operator added are passed over, so that versions may differ for a while."""
+    """Read a LabelTask; what a newer version added is passed over, so that versions may differ for a while."""
     metadata = manifest["metadata"]
-    spec = {key: value for key, value in mapping_of(manifest.get("spec")).items() if key != "pattern"}
-    status = readable_fields(LabelTaskStatus, manifest.get("status"))
+    spec = mapping_of(manifest.get("spec"))
+    status = {
+        key: value
+        for key, value in readable_fields(LabelTaskStatus, manifest.get("status")).items()
+        if key != "conditions"
+    }
     return ObservedTask(
         task_id=task_id_of(metadata["name"], metadata["uid"]),
         name=metadata["name"],
@@ -53,8 +70,8 @@ def read_label_task(manifest: dict[str, Any]) -> ObservedTask:
     )
 
 
-def _read_spec(fields: dict[str, Any]) -> LabelTaskSpec | None:
+def _read_spec(fields: Mapping[str, Any]) -> SeenSpec | None:
     try:
-        return LabelTaskSpec.model_validate(fields, extra="ignore")
+        return SeenSpec.model_validate(fields, extra="ignore")
     except ValidationError:
         return None  # what is wrong with it stands in its status

@@ -80,7 +80,7 @@ class TaskView(Answer):
     predict_type: str | None
     date_range: str | None
     target_table: Annotated[str | None, Field(description="INPUT_SCHEMA, under the predecessor's name for it.")]
-    create_time: Annotated[str | None, Field(description="UTC, without a zone.")]
+    create_time: Annotated[str | None, Field(description="As in `state`; in UTC until its row is there.")]
     peak_memory: Annotated[float | None, Field(description="MiB.")]
     length_receive_table: Annotated[int | None, Field(description="Source rows read.")]
     length_output_table: Annotated[int | None, Field(description="Rows in result tables.")]

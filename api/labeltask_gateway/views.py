@@ -57,7 +57,8 @@ def view_of_label_task(task: ObservedTask) -> TaskView:
         predict_type=None if spec is None else spec.predict_type,
         date_range=None if spec is None else f"{spec.start_time} - {spec.end_time}",
         target_table=None if spec is None else spec.input.schema_,
-        create_time=task.created.removesuffix("Z"),
+        # As in `state`, which is what the predecessor showed; before the row is there, by Kubernetes' clock.
+        create_time=(status.create_time or task.created.removesuffix("Z")).replace(" ", "T"),
         peak_memory=status.peak_memory_mi_b,
         length_receive_table=progress.rows_read if progress else None,
         length_output_table=progress.rows_labelled if progress else None,

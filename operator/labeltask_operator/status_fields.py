@@ -53,6 +53,7 @@ def build_status(seen: Observation, decision: Decision, rows_per_second: int | N
         queue_position=seen.place.position if decision.waiting in _QUEUED else None,
         peak_memory_mi_b=None if seen.row.progress is None else seen.row.progress.state.peak_memory,
         run_time_minutes=None if seen.row.progress is None else seen.row.progress.state.run_time,
+        create_time=_create_time(seen),
         start_time=_start_time(seen),
         completion_time=None if ending is None else before.get("completionTime") or format_moment(seen.now),
         warnings=_warnings(before) if resolution is None else resolution.rules.warnings or None,
@@ -173,6 +174,12 @@ def _attempts(seen: Observation) -> int | None:
     recorded = int(seen.view.status.get("attempts") or 0)
     most = max(recorded, seen.attempts, 0 if job is None else job.pods_counted)
     return most or None
+
+
+def _create_time(seen: Observation) -> str | None:
+    known: str | None = seen.view.status.get("createTime")
+    stored = None if seen.row.progress is None else seen.row.progress.state.create_time
+    return known or (None if stored is None else format_time(stored))
 
 
 def _start_time(seen: Observation) -> str | None:

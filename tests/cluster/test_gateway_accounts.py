@@ -1,30 +1,15 @@
-"""Mode kubernetes on the real API server: tokens of real service accounts, with the rights that their roles give.
+"""Mode kubernetes on the real API server: tokens of real service accounts, with the rights that their roles give."""
 
-A second gateway beside the installation's, of the same image and chart; the operator is not doubled.
-"""
-
-import json
-import re
-import subprocess
 from collections.abc import Iterator
 from typing import Any
 
 import httpx
 import pytest
-import yaml
 
-from labeltask_testing.cluster_commands import (
-    ROOT,
-    Manifest,
-    apply,
-    command_env,
-    image_split,
-    kubectl,
-    run,
-    wait_rollout,
-)
+from labeltask_testing.cluster_commands import Manifest, apply, kubectl
 from labeltask_testing.installation import Installation, wait_until
 from labeltask_testing.requests import gender_request
+from labeltask_testing.second_gateway import port_forward, second_gateway
 
 RELEASE = "accounts"
 AUDIENCE = "labeltask-test"
@@ -33,37 +18,13 @@ VERBS = {"reader": ["get", "list"], "runner": ["get", "list", "create", "patch",
 
 @pytest.fixture(scope="module")
 def url(installation: Installation) -> Iterator[str]:
-    objects = [found for found in rendered(installation) if component(found) == "gateway"]
-    apply(*objects, *(part for name, verbs in VERBS.items() for part in account(installation.namespace, name, verbs)))
-    wait_rollout(installation.namespace, f"deployment/{RELEASE}-labeltask-gateway")
-    target = ("--namespace", installation.namespace, f"service/{RELEASE}-labeltask-gateway", ":80")
-    with subprocess.Popen(
-        ["kubectl", "port-forward", *target], stdout=subprocess.PIPE, text=True, env=command_env()
-    ) as forward:
-        assert forward.stdout is not None
-        found = re.search(r"127\.0\.0\.1:(\d+)", forward.stdout.readline())
-        assert found is not None
-        yield f"http://127.0.0.1:{found.group(1)}"
-        forward.terminate()
-    kubectl("delete", "--filename", "-", "--ignore-not-found", stdin=yaml.safe_dump_all(objects))
-
-
-def rendered(installation: Installation) -> list[Manifest]:
-    values = {
-        "image": image_split(installation.images.control),
-        "gateway": {"auth": {"mode": "kubernetes", "audiences": [AUDIENCE]}},
-    }
-    chart = str(ROOT / "charts" / "labeltask")
-    text = run(
-        *("helm", "template", RELEASE, chart, "--namespace", installation.namespace),
-        *("--kube-version", "1.34.0", "--values", "-"),
-        stdin=json.dumps(values),
-    )
-    return [found for found in yaml.safe_load_all(text) if found]
-
-
-def component(found: Manifest) -> str:
-    return str(found["metadata"].get("labels", {}).get("app.kubernetes.io/component"))
+    apply(*(part for name, verbs in VERBS.items() for part in account(installation.namespace, name, verbs)))
+    auth = {"auth": {"mode": "kubernetes", "audiences": [AUDIENCE]}}
+    with (
+        second_gateway(installation, RELEASE, auth) as name,
+        port_forward(installation.namespace, f"service/{name}", 80) as found,
+    ):
+        yield found
 
 
 def account(namespace: str, name: str, verbs: list[str]) -> list[Manifest]:

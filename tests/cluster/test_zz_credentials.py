@@ -4,10 +4,46 @@ import base64
 import json
 from urllib.parse import quote
 
+import httpx
+import pytest
+
 from labeltask_testing.cluster_commands import engine, kubectl, kubectl_json
-from labeltask_testing.installation import Installation
+from labeltask_testing.installation import Body, Installation, wait_until
 from labeltask_testing.requests import gender_request
+from labeltask_testing.running_tasks import operator_pod
 from localkube.cluster import node_names, run_on_node
+
+
+@pytest.fixture(scope="module")
+def dump_id(installation: Installation) -> str:
+    """A dump by REST that has ended, with a Secret of its own."""
+    with installation.database.as_root() as db, db.cursor() as cursor:
+        cursor.execute("CREATE DATABASE IF NOT EXISTS audience_previous CHARACTER SET utf8mb4")
+        cursor.execute("GRANT SELECT ON audience_previous.* TO %s@'%%'", (installation.database.user,))
+    task_id = installation.create(gender_request(installation, COUNTDOWN=0))
+    installation.wait_final(task_id)
+    made = installation.post("/api/tasks/dump/", dump_request(installation, task_id))
+    assert made.status_code == 200, made.text
+    found: str = made.json()["error_message"]["dump_id"]
+    status = wait_until(
+        lambda: installation.get(f"/api/tasks/dump/{found}").json()["error_message"],
+        lambda seen: seen["completion_time"] is not None,
+        seconds=180,
+        what="the dump to end",
+    )
+    assert (status["phase"], status["error_message"]) == ("Succeeded", None)
+    return found
+
+
+def dump_request(installation: Installation, *task_ids: str) -> Body:
+    schema = installation.database.output_schema
+    return {
+        "GROUP": "GENDER",
+        "TASK_IDS": list(task_ids),
+        "INPUT_DATABASE": "audience_previous",
+        "OUTPUT_DATABASE": schema,
+        "SITE_CONFIG": installation.database.site_config,
+    }
 
 
 def forms(password: str) -> list[str]:
@@ -21,19 +57,21 @@ def assert_clean(text: str, installation: Installation, where: str) -> None:
     assert found == [], f"the password stands in {where}"
 
 
-def test_the_password_is_in_no_object_but_secrets(installation: Installation) -> None:
+def test_the_password_is_in_no_object_but_secrets(installation: Installation, dump_id: str) -> None:
     kinds = kubectl("api-resources", "--namespaced", "--verbs", "list", "--output", "name").split()
     listed = ",".join(kind for kind in kinds if kind != "secrets")
     dumped = kubectl("get", listed, "--namespace", installation.namespace, "--output", "yaml", "--ignore-not-found")
     assert "kind: LabelTask" in dumped
+    assert f"name: {dump_id}" in dumped
     assert "kind: Event" in dumped
     assert_clean(dumped, installation, "an object")
 
 
-def test_the_password_is_in_no_log(installation: Installation) -> None:
+def test_the_password_is_in_no_log(installation: Installation, dump_id: str) -> None:
     pods = kubectl_json("get", "pods", "--namespace", installation.namespace)["items"]
     names = [pod["metadata"]["name"] for pod in pods if pod["metadata"]["name"].split("-")[0] != "database"]
-    assert len(names) > 3
+    dump = kubectl_json("get", "labeldump", dump_id, "--namespace", installation.namespace)
+    assert any(name.startswith(dump["status"]["jobName"]) for name in names), names
     for name in names:
         log = kubectl("logs", name, "--namespace", installation.namespace, "--all-containers", "--ignore-errors")
         assert_clean(log, installation, f"the log of {name}")
@@ -49,23 +87,46 @@ def test_the_password_is_in_no_table(installation: Installation) -> None:
             assert_clean(repr(cursor.fetchall()), installation, f"the table {table}")
 
 
-def test_the_password_is_in_no_answer(installation: Installation) -> None:
-    request = gender_request(installation)
-    site = request["SITE_CONFIG"]
-    wrong = [
-        {**request, "SITE_CONFIG": {key: value for key, value in site.items() if key != "port"}},
-        {**request, "SITE_CONFIG": {**site, "port": "33o6"}},
-        {**request, "SITE_CONFIG": {**site, "passwd": site["password"]}},
-        {**request, "SITE_CONFIG": site["password"]},
-        {**request, "MODEL_TYPE": site["password"]},
-        {**request, site["password"]: 1},
+@pytest.mark.parametrize("accept", ["application/json", "application/problem+json"])
+def test_the_password_is_in_no_answer(installation: Installation, dump_id: str, accept: str) -> None:
+    password, account = installation.database.password, installation.database.site_config
+    task_id = installation.get(f"/tasks/dump/{dump_id}").json()["error_message"]["task_ids"][0]
+    create, dump = gender_request(installation), dump_request(installation, task_id)
+    wrong_accounts: list[object] = [
+        {key: value for key, value in account.items() if key != "port"},
+        {**account, "port": "33o6"},
+        {**account, "passwd": password},
+        {**account, "user": password * 5},
+        password,
     ]
-    for body in wrong:
-        answer = installation.post("/api/tasks/", body)
-        assert answer.status_code == 400, body
-        if site["password"] not in body:
-            assert_clean(answer.text + str(answer.headers), installation, "an answer")
-    assert_clean(installation.get("/api/tasks/").text, installation, "the list of tasks")
+    tried: list[tuple[str, Body, int]] = [
+        *(("/api/tasks/", {**create, "SITE_CONFIG": site}, 400) for site in wrong_accounts),
+        *(("/api/tasks/validate/", {**create, "SITE_CONFIG": site}, 400) for site in wrong_accounts),
+        *(("/api/tasks/dump/", {**dump, "SITE_CONFIG": site}, 400) for site in wrong_accounts),
+        ("/api/tasks/", {**create, "MODEL_TYPE": password}, 400),
+        ("/api/tasks/dump/", {**dump, "GROUP": password}, 400),
+        ("/api/tasks/dump/", {**dump, "TASK_IDS": [password]}, 400),
+        ("/api/tasks/dump/", {**dump, "TASK_IDS": ["0" * 32]}, 409),
+        ("/api/tasks/dump/", {**dump, "SITE_CONFIG": {**account, "user": "nobody"}}, 503),
+        ("/api/tasks/validate/", {**create, "SITE_CONFIG": {**account, "user": "nobody"}}, 200),
+        (f"/api/tasks/dump/{dump_id}/abort/", {}, 409),
+    ]
+    for path, body, status in tried:
+        answer = httpx.post(f"{installation.url}{path}", json=body, headers={"Accept": accept}, timeout=60)
+        assert answer.status_code == status, (path, answer.text)
+        assert_clean(answer.text + str(answer.headers), installation, f"an answer of {path}")
+    for path in ("/api/tasks/", f"/tasks/{task_id}", f"/tasks/{task_id}/sample", f"/tasks/dump/{dump_id}", "/metrics"):
+        answer = httpx.get(f"{installation.url}{path}", headers={"Accept": accept}, timeout=60)
+        assert answer.status_code == 200, (path, answer.text)
+        assert_clean(answer.text + str(answer.headers), installation, f"the answer of {path}")
+
+
+def test_the_password_is_in_no_figure_of_the_operator(installation: Installation) -> None:
+    pod = operator_pod(installation)["metadata"]["name"]
+    path = f"/api/v1/namespaces/{installation.namespace}/pods/{pod}:8082/proxy/metrics"
+    figures = kubectl("get", "--raw", path)
+    assert "labeltask_operator_objects" in figures
+    assert_clean(figures, installation, "the operator's figures")
 
 
 def test_the_password_is_in_no_process_list(installation: Installation) -> None:

@@ -33,6 +33,8 @@ from labeltask_store.state_table import StateRow
 
 _CALLED = {LABEL_TASK: "label_task", LABEL_DUMP: "label_dump"}
 CANARY = "hunter2-canary"
+DATABASE = "203.0.113.9"
+"""Address of the databases in requests."""
 
 
 class FakeCluster:
@@ -229,7 +231,7 @@ class Gateway:
         self.settings = Settings(**{"namespace": "labeltask", **settings})
         self.tables = FakeTables()
         self.trial = FakeTrial()
-        self.addresses: dict[str, list[str]] = {}
+        self.addresses: dict[str, list[str]] = {"db.example": [DATABASE], "mysql.example": [DATABASE]}
         """What host names resolve to; others don't."""
         backends = Backends(self.cluster, self.history, self.tables, self.trial, self._resolve, ("10.96.0.1",))
         self.app: FastAPI = create_app(self.settings, backends, default_rules or {})

@@ -6,6 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query
 from fastapi.responses import JSONResponse
 
+from labeltask_contract.errors import InvalidTask, Problem, pointer
 from labeltask_contract.pattern import ModelType
 from labeltask_contract.stat import Stat
 from labeltask_gateway.auth import Caller
@@ -38,8 +39,8 @@ def build_recent_router(parts: Parts) -> APIRouter:
             stat=stat,
             model_type=model_type,
             queue=queue,
-            created_after=_utc(created_after),
-            created_before=_utc(created_before),
+            created_after=_utc("created_after", created_after),
+            created_before=_utc("created_before", created_before),
             behind=read_cursor(cursor) if cursor else None,
         )
         views, behind = parts.tasks.recent(wanted)
@@ -50,8 +51,13 @@ def build_recent_router(parts: Parts) -> APIRouter:
     return router
 
 
-def _utc(moment: datetime | None) -> str | None:
+def _utc(name: str, moment: datetime | None) -> str | None:
     if moment is None:
         return None
-    known = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-    return known.strftime("%Y-%m-%dT%H:%M:%SZ")
+    try:
+        known = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except OverflowError:
+        message = "lies outside the years 1 to 9999 in UTC; write a time between"
+        raise InvalidTask([Problem(pointer("query", name), message)]) from None
+    # Not strftime: it writes the year 1 as one digit, and places are compared as text.
+    return known.replace(tzinfo=None).isoformat(timespec="seconds") + "Z"

@@ -10,7 +10,7 @@ from labeltask_contract.names import LABEL_DUMP
 from labeltask_contract.stat import ProdStat, Stat
 from labeltask_gateway.cluster import Identity
 from labeltask_gateway.errors import ClusterUnavailable, DatabaseUnavailable
-from labeltask_testing.gateway_fakes import CANARY, Gateway, site_config, state_row
+from labeltask_testing.gateway_fakes import CANARY, DATABASE, Gateway, site_config, state_row
 
 ONE, TWO = "1" * 32, "2" * 32
 DUMP = "d" * 32
@@ -67,7 +67,7 @@ def test_the_settings_are_repeated_with_the_id_of_the_dump_and_without_the_accou
             "dump_id": dump_id,
         },
     }
-    assert gateway.tables.asked == [("db.example", ("audience_result",), f"{ONE},{TWO}", 2)]
+    assert gateway.tables.asked == [(DATABASE, ("audience_result",), f"{ONE},{TWO}", 2)]
 
 
 def test_the_label_dump_refers_to_its_secret_which_holds_the_account_alone() -> None:

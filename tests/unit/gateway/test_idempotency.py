@@ -88,6 +88,19 @@ def test_nothing_in_the_label_task_tells_of_the_password() -> None:
     assert CANARY not in str(task)
 
 
+@pytest.mark.parametrize("data", [{}, {"connection.json": "e30="}], ids=["another key", "no connection"])
+def test_a_secret_of_the_tasks_name_that_somebody_else_made_is_a_409(data: dict[str, str]) -> None:
+    gateway = Gateway()
+    task_id = gateway.post("/tasks", create_body(), headers=KEY).json()["error_message"]["task_id"]
+    gateway.cluster.secrets[task_id] = {"data": data}
+    answer = gateway.post("/tasks", create_body(), headers=KEY)
+    assert (answer.status_code, answer.json()["error_message"]) == (
+        409,
+        f"this Idempotency-Key belongs to {task_id}, whose Secret was not made by this gateway; nothing was created, "
+        "send another key",
+    )
+
+
 def test_a_gateway_that_died_between_the_two_objects_is_completed_by_the_next_request() -> None:
     gateway = Gateway()
     gateway.cluster.failures["create_secret"] = ClusterUnavailable()

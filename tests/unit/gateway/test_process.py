@@ -1,4 +1,4 @@
-"""The program itself, against a slow API server: it drains on SIGTERM, and says what is wrong with settings."""
+"""The program itself, against an API server that waits: it drains on SIGTERM, and says what is wrong with settings."""
 
 import json
 import os
@@ -18,15 +18,20 @@ import httpx
 import pytest
 
 ID = "8fec5762412c11ec836d04ea56825baa"
+GATEWAY_THREADS = 40
 
 
 class SlowApiServer(BaseHTTPRequestHandler):
-    """Knows no task, and takes its time to say so: of one task a second, of everything else ``seconds``."""
+    """Knows no task, and says so once it may."""
 
-    seconds = 0.0
+    may_answer = threading.Event()
+    asked = threading.Semaphore(0)
+    """Counts requests for one task."""
 
     def do_GET(self) -> None:
-        time.sleep(1 if self.path.endswith(f"/labeltasks/{ID}") else self.seconds)
+        if "/labeltasks/" in self.path:
+            SlowApiServer.asked.release()
+        assert SlowApiServer.may_answer.wait(300)
         found = 404 if "/labeltasks/" in self.path else 200
         content = json.dumps({"items": [], "metadata": {"resourceVersion": "1"}}).encode()
         self.send_response(found)
@@ -58,7 +63,17 @@ def environment_for(port: int, folder: Path) -> dict[str, str]:
     }
     (folder / "config").write_text(json.dumps(config))
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("LABELTASK_", "KUBERNETES_"))}
-    return {**kept, "KUBECONFIG": str(folder / "config"), "LABELTASK_NAMESPACE": "tasks"}
+    patient = {"LABELTASK_REQUEST_TIMEOUT_SECONDS": "300", "LABELTASK_READINESS_TIMEOUT_SECONDS": "60"}
+    return {**kept, **patient, "KUBECONFIG": str(folder / "config"), "LABELTASK_NAMESPACE": "tasks"}
+
+
+@pytest.fixture(autouse=True)
+def answers() -> Iterator[None]:
+    """The API server answers at once, unless a test says otherwise."""
+    SlowApiServer.asked = threading.Semaphore(0)
+    SlowApiServer.may_answer.set()
+    yield
+    SlowApiServer.may_answer.set()
 
 
 @pytest.fixture
@@ -101,13 +116,21 @@ def free_port() -> int:
 
 def test_a_request_under_way_is_answered_after_sigterm_and_the_program_ends_well(environment: dict[str, str]) -> None:
     with program_on(environment) as (url, program):
+        SlowApiServer.may_answer.clear()
         answers: list[httpx.Response] = []
-        caller = threading.Thread(target=lambda: answers.append(httpx.get(f"{url}/tasks/{ID}", timeout=20)))
+        caller = threading.Thread(target=lambda: answers.append(httpx.get(f"{url}/tasks/{ID}", timeout=300)))
         caller.start()
-        time.sleep(0.4)
+        assert SlowApiServer.asked.acquire(timeout=300)
         program.send_signal(signal.SIGTERM)
-        caller.join(20)
-        output, _ = program.communicate(timeout=20)
+        assert program.stdout is not None
+        output = ""
+        while "Shutting down" not in output:
+            line = program.stdout.readline()
+            assert line, output
+            output += line
+        SlowApiServer.may_answer.set()
+        caller.join(300)
+        output += program.communicate(timeout=300)[0]
     assert [(answer.status_code, answer.json()["error_code"]) for answer in answers] == [(404, 404)]
     assert program.returncode in (0, -signal.SIGTERM)
     events = [json.loads(line)["event"] for line in output.splitlines()]
@@ -116,7 +139,7 @@ def test_a_request_under_way_is_answered_after_sigterm_and_the_program_ends_well
 
 
 def _wait_status(url: str, status: int) -> None:
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 300
     seen: object = None
     while seen != status:
         assert time.monotonic() < deadline, f"{url} did not answer {status}; last seen: {seen}"
@@ -133,25 +156,25 @@ def test_mode_token_without_its_folder_does_not_start(environment: dict[str, str
         env={**environment, "LABELTASK_AUTH_MODE": "token"},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         check=False,
     )
     assert done.returncode == 2
     assert "auth_mode token needs auth_tokens_dir" in done.stderr
 
 
-def test_an_api_server_that_takes_five_seconds_makes_nobody_unready_and_no_answer_a_5xx(
-    environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
+def test_while_all_threads_wait_for_the_api_server_the_program_is_alive_and_then_nobody_gets_a_5xx(
+    environment: dict[str, str],
 ) -> None:
     with program_on(environment) as (url, program):
-        monkeypatch.setattr(SlowApiServer, "seconds", 5.0)
+        SlowApiServer.may_answer.clear()
         with ThreadPoolExecutor(60) as threads:
             # More callers than the gateway has threads, each a task that nobody has.
             asked = [threads.submit(_status, f"{url}/tasks/{number:032x}") for number in range(50)]
             ready = threads.submit(_status, f"{url}/readyz")
+            assert all(SlowApiServer.asked.acquire(timeout=300) for _ in range(GATEWAY_THREADS))
             assert _status(f"{url}/healthz") == 200
-            # Answered while all the others still wait for the API server.
-            assert not any(answer.done() for answer in (*asked, ready))
+            SlowApiServer.may_answer.set()
             assert ready.result() == 200
             assert {one.result() for one in asked} == {404}
         assert program.poll() is None
@@ -169,7 +192,7 @@ def test_without_an_api_server_the_program_is_alive_and_not_ready_and_recovers(t
         thread.join()
         _wait_status(f"{url}/readyz", 503)
         assert _status(f"{url}/healthz") == 200
-        refused = httpx.get(f"{url}/tasks/{ID}", timeout=30)
+        refused = httpx.get(f"{url}/tasks/{ID}", timeout=300)
         assert (refused.status_code, refused.headers["Retry-After"]) == (503, "5")
         again = ApiServer(("127.0.0.1", port), SlowApiServer)
         thread = threading.Thread(target=again.serve_forever, kwargs={"poll_interval": 0.01})
@@ -182,4 +205,4 @@ def test_without_an_api_server_the_program_is_alive_and_not_ready_and_recovers(t
 
 
 def _status(url: str) -> int:
-    return httpx.get(url, timeout=60).status_code
+    return httpx.get(url, timeout=300).status_code

@@ -36,6 +36,8 @@ def numbers(gateway: Gateway, query: str) -> list[int]:
         ("created_before=2026-01-02T00:00:00", [1]),
         ("created_after=2026-01-02T01:00:00%2B01:00&created_before=2026-01-03", [2]),
         ("queue=nightly&model_type=rule_model&limit=1", [3]),
+        ("created_after=0001-01-01", [5, 4, 3, 2, 1]),
+        ("created_before=9999-12-31T23:59:59Z&created_after=0999-01-01", [5, 4, 3, 2, 1]),
     ],
 )
 def test_filters_go_together_and_the_youngest_come_first(query: str, expected: list[int]) -> None:
@@ -76,7 +78,17 @@ def test_a_cursor_of_somebody_else_is_400(cursor: str) -> None:
     ]
 
 
-@pytest.mark.parametrize("query", ["stat=DONE", "model_type=x", "created_after=yesterday", "queue=" + "q" * 64])
+@pytest.mark.parametrize(
+    "query",
+    [
+        "stat=DONE",
+        "model_type=x",
+        "created_after=yesterday",
+        "created_after=0001-01-01T00:00:00%2B08:00",
+        "created_before=9999-12-31T23:59:59-08:00",
+        "queue=" + "q" * 64,
+    ],
+)
 def test_a_wrong_filter_is_400_and_named(query: str) -> None:
     answer = Gateway().get(f"/tasks?{query}")
     assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (400, f"/query/{query.partition('=')[0]}")

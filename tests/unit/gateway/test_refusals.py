@@ -1,6 +1,7 @@
 """Every wrong request is a 4xx that says where and what to write instead, and creates nothing."""
 
 import asyncio
+import gzip
 import json
 from typing import Any
 
@@ -213,6 +214,13 @@ def test_a_body_that_says_it_is_no_json_is_415(header: str) -> None:
     assert gateway.cluster.calls == []
 
 
+def test_a_compressed_body_is_415_and_says_so() -> None:
+    headers = {"Content-Type": "application/json", "Content-Encoding": "gzip"}
+    packed = gzip.compress(json.dumps(create_body()).encode())
+    answer = Gateway().request("POST", "/api/tasks/", content=packed, headers=headers)
+    assert (answer.status_code, "not compressed" in answer.json()["error_message"]) == (415, True)
+
+
 def test_a_content_type_with_its_charset_is_json() -> None:
     gateway = Gateway()
     answer = gateway.request(
@@ -244,7 +252,7 @@ def test_a_caller_who_stops_sending_is_408() -> None:
 
     async def chunks() -> Any:
         yield b"{"
-        await asyncio.sleep(5)
+        await asyncio.Event().wait()
 
     headers = {"Content-Type": "application/json"}
     answer = gateway.request("POST", "/api/tasks/", content=chunks(), headers=headers)
@@ -280,9 +288,10 @@ def test_more_rules_than_any_task_may_have_are_413_and_more_labels_400() -> None
     assert (labels.status_code, labels.json()["error_message"]) == (400, "/PATTERN: has 201 labels, 200 are allowed")
 
 
-def test_no_more_than_two_large_bodies_are_at_work_at_once() -> None:
-    # Half of it is how long a third body waits for its turn.
-    gateway = Gateway(request_timeout_seconds=3)
+def test_no_more_than_two_large_bodies_are_at_work_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    # The third gives up long before the first two would be taken for too slow.
+    monkeypatch.setattr("labeltask_gateway.body.TURN_SHARE", 0.005)
+    gateway = Gateway(request_timeout_seconds=60)
     headers = {"Content-Type": "application/json"}
 
     async def send() -> list[httpx.Response]:

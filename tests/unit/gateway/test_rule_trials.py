@@ -1,6 +1,6 @@
 """POST /api/rules/try: which label texts get and why, in a process that can't run away."""
 
-import time
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -113,7 +113,7 @@ def process(seconds: float, expression: str, text: str) -> list[Any]:
 
 
 def test_the_process_answers_as_the_function_does() -> None:
-    assert process(120, "密+", "X密密") == [
+    assert process(300, "密+", "X密密") == [
         {"labels": ["a"], "matches": [{"label": "a", "count": 1, "rules": [
             {"position": 1, "expression": "密+", "at": [1, 3]}]}]}
     ]  # fmt: skip
@@ -121,23 +121,23 @@ def test_the_process_answers_as_the_function_does() -> None:
 
 def test_an_expression_that_runs_away_is_named_after_a_second() -> None:
     with pytest.raises(TrialTooSlow) as caught:
-        process(120, "(a+)+$", "a" * 40 + "b")
+        process(300, "(a+)+$", "a" * 40 + "b")
     assert str(caught.value) == ('label "a", position 1: the rules took longer than 1 s on text 0; simplify them')
 
 
 def test_a_process_that_goes_on_is_killed() -> None:
-    started = time.monotonic()
+    # Left alone it would have named the expression.
     with pytest.raises(TrialTooSlow, match=r"longer than 0\.1 s on these texts"):
         process(0.1, "(a+)+$", "a" * 40 + "b")
-    assert time.monotonic() - started < 5
 
 
 def test_no_more_than_two_run_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     trial = ProcessTrial(5)
     pattern = parse_rest_pattern({"a": ["b"]}, ModelType.RULE_MODEL)
+    refused, all_others_refused = threading.Semaphore(0), threading.Event()
 
     def slow(*_: object) -> list[Any]:
-        time.sleep(0.3)
+        assert all_others_refused.wait(60)
         return []
 
     monkeypatch.setattr(trial, "_run", slow)
@@ -146,8 +146,12 @@ def test_no_more_than_two_run_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
         try:
             trial.run(ModelType.RULE_MODEL, Policy.FIRST, pattern, ["b"])
         except TooBusy:
+            refused.release()
             return False
         return True
 
     with ThreadPoolExecutor(5) as threads:
-        assert sum(threads.map(attempt_one, range(5))) == 2
+        attempts = [threads.submit(attempt_one, number) for number in range(5)]
+        assert all(refused.acquire(timeout=60) for _ in range(3))
+        all_others_refused.set()
+        assert sum(attempt.result() for attempt in attempts) == 2

@@ -11,7 +11,7 @@ from labeltask_contract.names import CONNECTION_FILE, secret_name
 from labeltask_gateway.errors import DatabaseUnavailable
 from labeltask_store.result_tables import ResultRow
 from labeltask_testing.certificates import make_authority
-from labeltask_testing.gateway_fakes import CANARY, Gateway, create_body, label_task_from_kubectl, site_config
+from labeltask_testing.gateway_fakes import CANARY, DATABASE, Gateway, create_body, label_task_from_kubectl, site_config
 
 ID = "7c7bd38c410a11ecb688d45d6456a14d"
 ROW = ResultRow(
@@ -54,7 +54,7 @@ def test_a_sample_is_the_predecessors_list_of_rows(path: str) -> None:
     gateway.tables.rows = [ROW]
     answer = gateway.get(path.format(task_id))
     assert (answer.status_code, answer.json()) == (200, {"error_code": 200, "error_message": [PRINTED]})
-    assert gateway.tables.asked == [("db.example", ("audience_result",), task_id, 20)]
+    assert gateway.tables.asked == [(DATABASE, ("audience_result",), task_id, 20)]
 
 
 def test_a_task_that_has_written_nothing_yet_has_an_empty_sample() -> None:
@@ -134,6 +134,50 @@ def test_a_task_whose_secret_is_not_there_has_no_sample_and_says_which_secret() 
     )
 
 
+WRONG_SECRETS = {
+    "no JSON": (CANARY, "not JSON: "),
+    "a list": (json.dumps([CANARY]), "must be an object"),
+    "no port": (
+        json.dumps({"host": "db.example", "user": "u", "password": CANARY}),
+        "/connection.json/port: is missing",
+    ),
+    "a key too many": (json.dumps({**site_config(), "passwd": CANARY}), "/connection.json/passwd: is no known key"),
+}
+
+
+@pytest.mark.parametrize(("content", "words"), WRONG_SECRETS.values(), ids=WRONG_SECRETS.keys())
+def test_a_task_whose_secret_holds_no_connection_is_not_the_callers_fault_and_names_it(
+    content: str, words: str
+) -> None:
+    gateway = Gateway()
+    gateway.cluster.secrets["mine"] = {"data": {"connection.json": base64.b64encode(content.encode()).decode()}}
+    reference = {"secretKeyRef": {"name": "mine", "key": "connection.json"}}
+    gateway.cluster.add(label_task_from_kubectl(ID, connectionFrom=reference))
+    answer = gateway.get(f"/tasks/{ID}/sample")
+    assert answer.status_code == 409
+    begin = "the task's connection can't be read: the Secret mine holds no connection under connection.json: "
+    assert answer.json()["error_message"].startswith(begin)
+    assert words in answer.json()["error_message"]
+    assert CANARY not in "".join(gateway.answers)
+
+
+def test_a_secret_of_the_deployment_that_holds_no_connection_is_the_deployments_fault() -> None:
+    gateway = Gateway(**MAIN)
+    gateway.cluster.secrets["db"] = {"data": {"connection.json": base64.b64encode(b"{}").decode()}}
+    gateway.cluster.add(label_task_from_kubectl(ID))
+    assert gateway.get(f"/tasks/{ID}/sample").status_code == 500
+
+
+def test_a_host_without_address_is_not_connected_to_whatever_it_is_resolved_to_later() -> None:
+    gateway = Gateway()
+    task_id = gateway.post("/api/tasks/", create_body(SITE_CONFIG=site_config(host="gone.example"))).json()[
+        "error_message"
+    ]["task_id"]
+    answer = gateway.get(f"/tasks/{task_id}/sample")
+    assert (answer.status_code, "MySQL error 2005" in answer.json()["error_message"]) == (503, True)
+    assert gateway.tables.asked == []
+
+
 def test_a_task_that_is_being_deleted_and_has_lost_its_secret_has_no_sample() -> None:
     gateway = Gateway()
     task_id = gateway.post("/api/tasks/", create_body()).json()["error_message"]["task_id"]
@@ -153,13 +197,12 @@ def test_a_secret_that_the_deployment_names_and_lacks_is_the_deployments_fault()
 
 def test_a_host_that_has_turned_inward_since_is_not_connected_to() -> None:
     gateway = Gateway()
-    gateway.addresses["db.example"] = ["203.0.113.9"]
     task_id = gateway.post("/api/tasks/", create_body()).json()["error_message"]["task_id"]
     gateway.get(f"/tasks/{task_id}/sample")
-    gateway.addresses["db.example"] = ["203.0.113.9", "169.254.169.254"]
+    gateway.addresses["db.example"] = [DATABASE, "169.254.169.254"]
     answer = gateway.get(f"/tasks/{task_id}/sample")
     assert answer.status_code == 409
-    assert [host for host, *_ in gateway.tables.asked] == ["203.0.113.9"]
+    assert [host for host, *_ in gateway.tables.asked] == [DATABASE]
 
 
 def test_a_host_that_must_prove_its_name_keeps_it_and_is_judged_all_the_same() -> None:

@@ -109,6 +109,7 @@ def test_a_finished_task_gives_the_printed_answer() -> None:
             "status": {
                 "stat": "SUCCESS",
                 "prodStat": "finish",
+                "createTime": "2021-12-08 14:08:56",
                 "runTimeMinutes": 33.9207,
                 "progress": {"rowsRead": 5760849, "rowsLabelled": 536715},
                 "resultTables": [
@@ -116,7 +117,7 @@ def test_a_finished_task_gives_the_printed_answer() -> None:
                 ],
             },
         },
-        created="2021-12-08T14:08:56Z",
+        created="2021-12-08T06:08:55Z",
     )
     view = gateway.get(f"/api/tasks/{ID}").json()["error_message"]
     assert {key: view[key] for key in PRINTED_FIELDS} == PRINTED_ANSWER
@@ -124,13 +125,14 @@ def test_a_finished_task_gives_the_printed_answer() -> None:
 
 def test_a_running_task_shows_its_progress_and_its_tables_before_phase_two() -> None:
     gateway = Gateway()
-    task = label_task_from_kubectl(ID)
+    task = label_task_from_kubectl(ID, modelType="new_model", policy="new", newInTheNextVersion=1)
     task["status"] = {
         "stat": "STARTED",
         "peakMemoryMiB": 81.5,
-        "reason": "ConnectionLost",
         "errorMessage": "lost",
         "warnings": ["I can never match"],
+        "reason": "NewInTheNextVersion",
+        "conditions": [{"type": "NewInTheNextVersion", "status": "True"}],
         "newInTheNextVersion": {"x": 1},
         "progress": {
             "rowsRead": 10,
@@ -157,7 +159,7 @@ def test_a_running_task_shows_its_progress_and_its_tables_before_phase_two() -> 
     }
     assert (view["result"], view["length_prod_table"], view["rate_of_label"]) == ("Ptt,forum", None, None)
     assert (view["check_point"], view["peak_memory"]) == ("2021-01-02T03:04:05", 81.5)
-    assert (view["reason"], view["error_message"]) == ("ConnectionLost", "lost")
+    assert (view["reason"], view["error_message"]) == ("NewInTheNextVersion", "lost")
     assert view["warnings"] == ["I can never match"]
 
 

@@ -1,6 +1,6 @@
 """The status: as small a patch as the change, only fields of the schema, conditions that remember when they changed."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -113,11 +113,17 @@ def test_what_was_known_stays_while_the_database_is_away() -> None:
         "progress": {"rowsRead": 5, "rowsLabelled": 1},
         "pattern": {"sha256": "0" * 64, "labels": ["a"], "rules": 1},
         "warnings": ["w"],
+        "createTime": "2026-01-01 08:00:00",
         "startTime": ago(50),
         "attempts": 3,
     }
     status = build_status(seen_task(before), Decision(), None)
     assert {name: status[name] for name in before} == before
+
+
+def test_the_time_of_creation_is_the_rows_own_whatever_zone_the_database_is_in() -> None:
+    row = StoredRow(True, make_progress(Stat.PENDING, create_time=datetime(2026, 1, 1, 8, 0, 1)), NOW, NOW)
+    assert build_status(seen_task(row=row), Decision(), None)["createTime"] == "2026-01-01 08:00:01"
 
 
 @pytest.mark.parametrize("stat", [Stat.FAILURE, Stat.BREAK])
