@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 
 from labeltask_testing.cluster_commands import kubectl, kubectl_json
+from labeltask_testing.cluster_database import SOURCE_TABLE
 from labeltask_testing.gated_tasks import gated_tasks
 from labeltask_testing.installation import Installation, wait_until
 from labeltask_testing.requests import gender_request
@@ -66,18 +67,22 @@ def test_twenty_equal_requests_with_one_key_make_one_task(installation: Installa
     kubectl("rollout", "restart", "deployment/labeltask-gateway", "--namespace", installation.namespace)
     kubectl("rollout", "status", "deployment/labeltask-gateway", "--namespace", installation.namespace)
     again = wait_until(
-        lambda: post(installation, "/tasks", body, key), lambda a: a.status_code == 200, seconds=30, what="the gateway"
+        lambda: post(installation, "/tasks", body, key), lambda a: a.status_code == 200, seconds=120, what="the gateway"
     )
     assert again.json() == answers[0].json()
     assert installation.wait_final(task_id)["stat"] == "SUCCESS"
 
 
 def test_a_suspended_task_waits_and_a_resumed_one_ends_as_if_nothing_had_been(installation: Installation) -> None:
-    task_id = installation.create(gender_request(installation, COUNTDOWN=5))
-    assert post(installation, f"/tasks/{task_id}/suspend").status_code == 200
-    spec = installation.label_task(task_id)["spec"]
-    assert spec["suspend"] is True
-    assert post(installation, f"/tasks/{task_id}/resume").status_code == 200
+    database = installation.database
+    with database.as_root() as db, db.cursor() as cursor:
+        # No row is read before both wishes are stored.
+        cursor.execute(f"LOCK TABLES `{database.source_schema}`.`{SOURCE_TABLE}` WRITE")
+        task_id = installation.create(gender_request(installation, COUNTDOWN=0))
+        assert post(installation, f"/tasks/{task_id}/suspend").status_code == 200
+        assert installation.label_task(task_id)["spec"]["suspend"] is True
+        assert post(installation, f"/tasks/{task_id}/resume").status_code == 200
+        assert installation.label_task(task_id)["spec"]["suspend"] is False
     assert installation.wait_final(task_id)["stat"] == "SUCCESS"
     assert post(installation, f"/tasks/{task_id}/suspend").status_code == 409
 
@@ -94,7 +99,7 @@ def test_a_deleted_task_is_gone_from_list_and_cluster_and_answered_from_the_hist
     wait_until(
         lambda: installation.get("/tasks?queue=to-delete").json()["content"],
         lambda content: content == [],
-        seconds=10,
+        seconds=60,
         what="the list to forget the task",
     )
     assert installation.status(task_id)["stat"] == "SUCCESS"
@@ -106,7 +111,7 @@ def test_pages_of_the_list_hold_every_task_once(installation: Installation) -> N
     wait_until(
         lambda: len(installation.get("/tasks?queue=pages").json()["content"]),
         lambda count: count == 5,
-        seconds=10,
+        seconds=60,
         what="the list to know all five",
     )
     seen: list[str] = []
