@@ -190,6 +190,16 @@ def test_five_thousand_rows_of_one_second_are_read_once_each_though_the_worker_i
     assert task.check().state["length_receive_table"] == 5_000
 
 
+def test_long_authors_count_among_the_bytes_of_a_batch(stage: Stage) -> None:
+    stage.server.execute(f"ALTER TABLE `{stage.input_schema}`.ts_page_content MODIFY author MEDIUMTEXT")
+    stage.load(post(number, "作" * 20_000, content="女") for number in range(210))
+    task = stage.task({"女性": [["女", "end"]]}, predict_type="content")
+    task.run_to_success()
+    task.check()
+    # 210 times 60 KB, at most 4 MiB and one fetch more at a time.
+    assert stage.server.execute(f"SELECT SUM(batches) >= 3 FROM `{stage.output_schema}`.label_slice") == [(1,)]
+
+
 def test_a_big_table_is_labelled_in_bounded_memory(stage: Stage) -> None:
     stage.load(post(number, f"a{number}", content="讀" * 340 + "女" * (number % 2)) for number in range(40_000))
     task = stage.task({"女性": [["女", "end"]]}, predict_type="content")

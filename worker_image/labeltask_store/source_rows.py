@@ -6,7 +6,6 @@ labelling.md, "Input": every row in range is read exactly once; s_id, author and
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import repeat
-from operator import itemgetter
 from typing import NamedTuple
 
 from labeltask_contract.task_document import TaskDocument
@@ -150,12 +149,12 @@ def _batches(
     present = " AND ".join(f"{name} IS NOT NULL" for name in filter(None, ("s_id", "author", own_text)))
     cursor = db.cursor()
     cursor.execute(f"SELECT {wanted} {source} AND {present}{order}", tuple(values))
-    text_of = itemgetter(4 if own_text else 2)
     batch: list[tuple[bytes, ...]] = []
     batch_bytes = 0
     fetch = 16
     while rows := cursor.fetchmany(min(fetch, task.batch_rows - len(batch))):
-        lengths = list(map(len, map(text_of, rows)))
+        # Authors may be as long as texts.
+        lengths = [len(row[2]) + len(row[4]) for row in rows] if own_text else [len(row[2]) for row in rows]
         batch += rows
         batch_bytes += sum(lengths)
         fetch = max(1, min(FETCH_ROWS, fetch * 4, FETCH_BYTES // (max(lengths) + 1)))
