@@ -19,7 +19,7 @@ from labeltask_contract.rule_warnings import find_warnings
 from labeltask_contract.spec import KeyRef, LabelTaskSpec
 from labeltask_contract.status import PatternFacts
 from labeltask_contract.task_document import TaskDocument
-from labeltask_contract.times import format_time, parse_time
+from labeltask_contract.times import parse_time
 from labeltask_operator.cluster import Cluster
 from labeltask_operator.references import (
     FileSource,
@@ -151,9 +151,9 @@ def _build_document(task_id: str, spec: LabelTaskSpec, rules: Rules, settings: S
         task_id=task_id,
         model_type=spec.model_type,
         predict_type=spec.predict_type,
-        # One spelling for both that callers may use, so that date_range reads alike whoever created the task.
-        start_time=format_time(parse_time(spec.start_time)),
-        end_time=format_time(parse_time(spec.end_time)),
+        # As written: date_range of the task's row in `state` is what the gateway answers, and what the caller sent.
+        start_time=spec.start_time,
+        end_time=spec.end_time,
         policy=spec.policy,
         pattern_sha256=rules.facts.sha256,
         input_schema=spec.input.schema_,

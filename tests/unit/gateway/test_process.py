@@ -184,7 +184,7 @@ def test_without_an_api_server_the_program_is_alive_and_not_ready_and_recovers(t
     server = ApiServer(("127.0.0.1", 0), SlowApiServer)
     environment = environment_for(server.server_port, tmp_path)
     port = server.server_port
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
     thread.start()
     with program_on(environment) as (url, _):
         server.shutdown()
@@ -195,7 +195,7 @@ def test_without_an_api_server_the_program_is_alive_and_not_ready_and_recovers(t
         refused = httpx.get(f"{url}/tasks/{ID}", timeout=300)
         assert (refused.status_code, refused.headers["Retry-After"]) == (503, "5")
         again = ApiServer(("127.0.0.1", port), SlowApiServer)
-        thread = threading.Thread(target=again.serve_forever, kwargs={"poll_interval": 0.01})
+        thread = threading.Thread(target=again.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
         thread.start()
         _wait_status(f"{url}/readyz", 200)
         assert _status(f"{url}/tasks/{ID}") == 404

@@ -223,7 +223,7 @@ def test_the_config_map_holds_the_resolved_task_and_the_rules_in_order() -> None
     assert manifest["immutable"] is True
     document = load_task(manifest["data"]["task.json"].encode())
     assert (document.task_id, document.slice_rows) == (TASK_ID, 7)
-    assert document.date_range == "2024-01-01 00:00:00 - 2024-02-01 06:00:00"
+    assert document.date_range == "2024-01-01 - 2024-02-01 06:00:00"
     pattern = unpack_pattern(base64.b64decode(manifest["binaryData"]["pattern.json.gz"]), document.model_type)
     assert [rules.label for rules in pattern] == ["男性", "女性"]
     assert json.loads(manifest["data"]["task.json"])["rules"]["source_tables"]["WH_F0001"] == "Ptt"
