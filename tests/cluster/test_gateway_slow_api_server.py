@@ -33,6 +33,8 @@ def proxy_pod(installation: Installation) -> Manifest:
     spec = {
         # The gateway's own rights, no more.
         "serviceAccountName": f"{NAME}-labeltask-gateway",
+        # By itself the chart's account, which has taken the place of this one by then, gives no token.
+        "automountServiceAccountToken": True,
         "terminationGracePeriodSeconds": 0,
         "securityContext": {"runAsNonRoot": True, "runAsUser": 65532, "seccompProfile": {"type": "RuntimeDefault"}},
         "containers": [container],
