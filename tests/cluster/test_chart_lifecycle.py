@@ -12,9 +12,11 @@ import pytest
 
 from labeltask_testing.cluster_commands import ROOT, apply, ensure_namespace, image_split, kubectl, kubectl_json, run
 from labeltask_testing.database_rows import assert_as_expected
+from labeltask_testing.gated_tasks import gated_tasks
 from labeltask_testing.holds import hold_commits
 from labeltask_testing.installation import Installation, wait_until
 from labeltask_testing.requests import expected_rows, gender_request, gender_resource
+from labeltask_testing.running_tasks import running_pods
 from labeltask_testing.source_rows import Post
 
 NAMESPACE = "labeltask-lifecycle"
@@ -50,7 +52,7 @@ def released(installation: Installation) -> Iterator[Installation]:
     apply({"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": connection})
     upgrade(installation)
     yield replace(installation, namespace=NAMESPACE)
-    kubectl("delete", "namespace", NAMESPACE, "--timeout", "120s", timeout_seconds=150)
+    kubectl("delete", "namespace", NAMESPACE, "--ignore-not-found", "--timeout", "120s", timeout_seconds=150)
 
 
 def test_the_release_owns_the_definitions(released: Installation) -> None:
@@ -133,9 +135,16 @@ def test_a_task_that_runs_outlives_upgrade_and_rollback(released: Installation, 
         assert_as_expected(db, released.database.output_schema, status["taskId"], expected)
 
 
-def test_uninstall_keeps_tasks_which_can_be_deleted_without_the_operator(released: Installation) -> None:
+def test_uninstall_keeps_tasks_and_all_of_them_and_the_namespace_go_without_the_operator(
+    released: Installation,
+) -> None:
+    tasks = gated_tasks(released, SECRET, "uninstalled")
+    task_id = tasks.start("running-on", "left-running")["running-on"]
     run("helm", "uninstall", RELEASE, "--namespace", NAMESPACE, "--wait", "--timeout", "2m", timeout_seconds=150)
     assert kubectl("get", "deployments", "--namespace", NAMESPACE, "--output", "name") == ""
-    assert released.label_task(OUTLIVING)["status"]["stat"] == "SUCCESS"
-    kubectl("delete", "labeltask", OUTLIVING, "--namespace", NAMESPACE, "--timeout", "30s")
+    kept = {name: released.label_task(name)["status"]["stat"] for name in (OUTLIVING, "running-on")}
+    assert kept == {OUTLIVING: "SUCCESS", "running-on": "STARTED"}
+    assert len(running_pods(released, task_id)) == 1
+    kubectl("delete", "labeltask", OUTLIVING, "running-on", "--namespace", NAMESPACE, "--timeout", "60s")
+    kubectl("delete", "namespace", NAMESPACE, "--timeout", "60s")
     kubectl("get", "crd", *CRDS)

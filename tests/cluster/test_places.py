@@ -8,15 +8,16 @@ import pytest
 from cluster.conftest import SETTINGS
 from labeltask_testing.cluster_commands import apply, kubectl, kubectl_json, wait_rollout
 from labeltask_testing.database_rows import assert_as_expected, state
+from labeltask_testing.gated_tasks import gated_tasks
 from labeltask_testing.installation import Body, Installation, wait_until
 from labeltask_testing.requests import expected_rows, gender_request, gender_resource
-from labeltask_testing.running_tasks import SLOW
+from labeltask_testing.running_tasks import SLOW, running_pods
 from labeltask_testing.source_rows import Post
 
 OPERATOR = "deployment/labeltask-operator"
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def one_at_a_database(installation: Installation) -> Iterator[None]:
     installation.install(*SETTINGS, "maxRunningPerHost=1")
     yield
@@ -63,6 +64,42 @@ def test_a_task_waits_while_its_database_serves_as_many_as_it_may(
     assert (seen["queuePosition"], seen["stat"], "jobName" in seen) == (1, "PENDING", False)
     patch(installation, "first-at-database", abort=True)
     assert "queuePosition" not in wait_stat(installation, "second-at-database", "SUCCESS")
+
+
+@pytest.mark.usefixtures("one_at_a_database")
+def test_a_resumed_task_waits_like_any_other_while_its_database_serves_as_many_as_it_may(
+    installation: Installation, connection_secret: str
+) -> None:
+    tasks = gated_tasks(installation, connection_secret, "resumed")
+    tasks.start("to-resume")
+    patch(installation, "to-resume", suspend=True)
+    tasks.start("meanwhile")
+    patch(installation, "to-resume", suspend=False)
+    seen = wait_until(
+        lambda: status(installation, "to-resume"),
+        lambda found: queued(found).get("reason") == "HostFull",
+        seconds=60,
+        what="the resumed task to queue",
+    )
+    job = kubectl_json("get", "job", seen["jobName"], "--namespace", installation.namespace)
+    assert (seen["queuePosition"], seen["stat"], job["spec"]["suspend"]) == (1, "STARTED", True)
+    tasks.open()
+    tasks.assert_whole("meanwhile")
+    assert tasks.assert_whole("to-resume")["attempts"] == 2
+
+
+def test_fewer_workers_end_a_task_with_each_row_once(installation: Installation, connection_secret: str) -> None:
+    tasks = gated_tasks(installation, connection_secret, "narrowed")
+    task_id = tasks.start("to-narrow", parallelism=3)["to-narrow"]
+    wait_until(
+        lambda: running_pods(installation, task_id), lambda names: len(names) == 3, seconds=90, what="three workers"
+    )
+    patch(installation, "to-narrow", parallelism=1)
+    wait_until(lambda: running_pods(installation, task_id), lambda names: len(names) == 1, seconds=60, what="one")
+    tasks.open()
+    tasks.assert_whole("to-narrow")
+    job = kubectl_json("get", "job", f"lt-{task_id}", "--namespace", installation.namespace)
+    assert (job["spec"]["parallelism"], job["spec"]["completions"]) == (1, 1)
 
 
 def test_more_workers_join_a_running_task_and_each_row_is_there_once(

@@ -20,11 +20,11 @@ def kill_control_plane_program(name: str) -> None:
 
     Afterwards a new process of it runs, which need not answer yet.
     """
-    (container,) = _containers(name)
+    (container,) = containers(name)
     process_id = int(json.loads(on_node("crictl", "inspect", container))["info"]["pid"])
     on_node("kill", "-9", str(process_id))
     wait_until(
-        lambda: _containers(name),
+        lambda: containers(name),
         lambda seen: len(seen) == 1 and seen != [container],
         seconds=180,
         what=f"{name} to be started again",
@@ -51,7 +51,8 @@ def wait_cluster() -> None:
     wait_until(answer, lambda seen: seen == "okTrue", seconds=240, what="the API server to be ready")
 
 
-def _containers(name: str) -> list[str]:
+def containers(name: str) -> list[str]:
+    """Ids of the running containers of that name."""
     return on_node("crictl", "ps", "--quiet", "--name", f"^{name}$").split()
 
 
