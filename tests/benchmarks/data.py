@@ -53,6 +53,21 @@ def ensure_table(server: Server, rows: int, table: str | None = None, **shape: A
     return name
 
 
+def repeat_rows(server: Server, table: str, times: int) -> str:
+    """Have a table with each row that many times under other ids, in the order of time; return its name."""
+    name = f"{table}_times_{times}"
+    server.execute(
+        "SET SESSION join_cache_level = 0",
+        f"DROP TABLE IF EXISTS `{SCHEMA}`.`{name}`",
+        f"CREATE TABLE `{SCHEMA}`.`{name}` LIKE `{SCHEMA}`.`{table}`",
+        f"INSERT INTO `{SCHEMA}`.`{name}` (id, s_id, s_area_id, author, title, content, post_time) "
+        "SELECT STRAIGHT_JOIN CONCAT(p.id, '_', n.seq), s_id, s_area_id, author, title, content, post_time "
+        f"FROM `{SCHEMA}`.`{table}` p FORCE INDEX (PRIMARY), `{SCHEMA}`.seq_1_to_{times} n",
+        f"ANALYZE TABLE `{SCHEMA}`.`{name}`",
+    )
+    return name
+
+
 def sample_texts(server: Server, table: str, share: float) -> tuple[list[str], list[str]]:
     """Return authors and contents of about that share of a table's rows, from all over it."""
     rows = server.execute(
