@@ -16,6 +16,7 @@ from labeltask_testing.withheld_rights import without_right
 from localkube.cluster import run_on_node
 
 OUTAGE_SECONDS = int(os.environ.get("LABELTASK_OUTAGE_SECONDS", "300"))
+pytestmark = pytest.mark.timeout(OUTAGE_SECONDS + 900)
 
 
 @pytest.fixture

@@ -8,6 +8,8 @@ import statistics
 import time
 from collections.abc import Iterator
 
+import pytest
+
 from labeltask_testing.cluster_commands import container_process, kubectl_json
 from labeltask_testing.gated_tasks import GatedTasks, gated_tasks
 from labeltask_testing.installation import Installation
@@ -53,6 +55,7 @@ def measure(process: int) -> tuple[float, int]:
     return int(line.split()[1]) / 1024, int(sockets)
 
 
+@pytest.mark.timeout(60 * MINUTES + 600)
 def test_memory_and_sockets_stay_flat(installation: Installation, connection_secret: str) -> None:
     going = gated_tasks(installation, connection_secret, "long_run")
     going.open()

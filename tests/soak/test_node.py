@@ -13,6 +13,7 @@ from labeltask_testing.operator_kills import job_uids
 from labeltask_testing.running_tasks import pods
 
 OUTAGE_SECONDS = int(os.environ.get("LABELTASK_OUTAGE_SECONDS", "300"))
+pytestmark = pytest.mark.timeout(OUTAGE_SECONDS + 900)
 
 
 @pytest.fixture
