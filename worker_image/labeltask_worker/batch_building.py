@@ -6,7 +6,6 @@ but for the memory of authors, which only ever saves duplicate digests.
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from collections.abc import Set as AbstractSet
 
 from labeltask_contract.task_document import TaskDocument
 from labeltask_store.authors import digest_of
@@ -49,7 +48,7 @@ class BatchBuilder:
             read[self._table_of(source)] += count
         # Each pair once, with its source id.
         authors = dict(zip(map(_SEPARATOR.join, zip(rows.s_ids, rows.authors, strict=True)), rows.s_ids, strict=True))
-        fresh: AbstractSet[bytes] = authors.keys()
+        fresh = set(authors)
         if remember:
             if len(self._seen) > AUTHORS_REMEMBERED:
                 self._seen.clear()
