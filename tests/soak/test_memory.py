@@ -41,7 +41,7 @@ def test_a_big_task_ends_under_the_default_memory_limit_and_tells_no_less_than_i
     print(
         f"{predict_type}: {found[0]:,} rows; peak_memory {told_mib:.0f} MiB, charged by the kernel {peak_mib:.0f} MiB"
     )
-    # Told besides: pages of libraries that another program had read before, which are charged to that one.
+    # Told besides, most likely: pages of libraries that another program had read before and is charged for.
     assert 0.9 * peak_mib <= told_mib < LIMIT_MIB
     assert peak_mib < LIMIT_MIB
 
