@@ -16,12 +16,14 @@ class Packed(Mapping[str, Any]):
 
     def __init__(self, content: Mapping[str, Any], at_hand: tuple[str, ...] = ()) -> None:
         self._text = json.dumps(dict(content), ensure_ascii=False, separators=(",", ":")).encode()
-        self._at_hand = tuple((key, sys.intern(content[key]) if key in content else None) for key in at_hand)
+        # ... stands for no such key; None is what a status has in place of what nobody could read.
+        words = ((key, content.get(key, ...)) for key in at_hand)
+        self._at_hand = tuple((key, sys.intern(word) if isinstance(word, str) else word) for key, word in words)
 
     def __getitem__(self, key: str) -> Any:
         for known, word in self._at_hand:
             if known == key:
-                if word is None:
+                if word is ...:
                     raise KeyError(key)
                 return word
         return self._content()[key]

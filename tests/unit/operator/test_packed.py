@@ -24,6 +24,13 @@ def test_it_equals_the_mapping_that_it_was_made_of() -> None:
     assert "prodStat" not in packed
 
 
+def test_a_finished_task_whose_reason_nobody_can_read_is_read_as_one_without() -> None:
+    garbage = {"stat": "SUCCESS", "reason": 5, "completionTime": "2026-01-01T00:00:00Z"}
+    view = TaskView.of(make_labeltask().manifest | {"status": garbage})
+    assert dict(view.status) == {**garbage, "reason": None}
+    assert (view.recorded_stat, view.status["reason"]) == ("SUCCESS", None)
+
+
 def test_stat_and_reason_of_a_finished_task_are_read_without_decoding_its_status(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
