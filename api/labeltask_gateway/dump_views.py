@@ -1,14 +1,11 @@
 """Answers about dumps from their LabelDump. Pure."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pydantic import ValidationError
-
 from labeltask_contract.dump_spec import LabelDumpSpec
 from labeltask_contract.dump_status import DumpPhase, LabelDumpStatus
-from labeltask_contract.stored_objects import mapping_of, readable_fields
+from labeltask_contract.stored_objects import mapping_of, read_fields, read_whole
 from labeltask_gateway.dump_requests import DumpRequest
 from labeltask_gateway.dump_responses import CreatedDump, DumpTableView, DumpView
 
@@ -29,21 +26,13 @@ class ObservedDump:
 def read_label_dump(manifest: dict[str, Any]) -> ObservedDump:
     """Read a LabelDump; fields that a newer operator added are passed over."""
     metadata, spec = manifest["metadata"], mapping_of(manifest.get("spec"))
-    status = readable_fields(LabelDumpStatus, manifest.get("status"))
     return ObservedDump(
         dump_id=metadata["name"],
         created=metadata["creationTimestamp"],
-        spec=_read_spec(spec),
+        spec=read_whole(LabelDumpSpec, spec),  # what is wrong with it stands in its status
         abort=spec.get("abort") is True,
-        status=LabelDumpStatus.model_validate(status, extra="ignore"),
+        status=read_fields(LabelDumpStatus, manifest.get("status")),
     )
-
-
-def _read_spec(fields: Mapping[str, Any]) -> LabelDumpSpec | None:
-    try:
-        return LabelDumpSpec.model_validate(fields, extra="ignore")
-    except ValidationError:
-        return None  # what is wrong with it stands in its status
 
 
 def view_of_created_dump(dump_id: str, request: DumpRequest) -> CreatedDump:

@@ -1,16 +1,13 @@
 """One LabelTask as the API server returns it, read as far as answers need it."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
-
-from pydantic import ValidationError
 
 from labeltask_contract.names import task_id_of
 from labeltask_contract.spec import Account, CamelModel, InputTable, OutputSchema
 from labeltask_contract.stat import Stat, is_final
 from labeltask_contract.status import LabelTaskStatus
-from labeltask_contract.stored_objects import mapping_of, readable_fields
+from labeltask_contract.stored_objects import mapping_of, read_fields, read_whole
 
 
 class SeenSpec(CamelModel):
@@ -54,24 +51,13 @@ def read_label_task(manifest: dict[str, Any]) -> ObservedTask:
     """Read a LabelTask; what a newer version added is passed over, so that versions may differ for a while."""
     metadata = manifest["metadata"]
     spec = mapping_of(manifest.get("spec"))
-    status = {
-        key: value
-        for key, value in readable_fields(LabelTaskStatus, manifest.get("status")).items()
-        if key != "conditions"
-    }
+    status = {key: value for key, value in mapping_of(manifest.get("status")).items() if key != "conditions"}
     return ObservedTask(
         task_id=task_id_of(metadata["name"], metadata["uid"]),
         name=metadata["name"],
         created=metadata["creationTimestamp"],
-        spec=_read_spec(spec),
+        spec=read_whole(SeenSpec, spec),  # what is wrong with it stands in its status
         abort=spec.get("abort") is True,
         suspend=spec.get("suspend") is True,
-        status=LabelTaskStatus.model_validate(status, extra="ignore"),
+        status=read_fields(LabelTaskStatus, status),
     )
-
-
-def _read_spec(fields: Mapping[str, Any]) -> SeenSpec | None:
-    try:
-        return SeenSpec.model_validate(fields, extra="ignore")
-    except ValidationError:
-        return None  # what is wrong with it stands in its status

@@ -86,17 +86,19 @@ class Controller:
     def start(self) -> None:
         """Learn what there is, and look at all of it: places are taken by what runs before anything new starts."""
         self._list_all()
+        if not self._settings.kueue:
+            self._take_places()
+        for view in self.mirror.tasks():
+            self._enqueue(view.name)
+        self.resynced_at = self._now()
+
+    def _take_places(self) -> None:
         for view in self.mirror.tasks():
             job = self.mirror.job(view.task_id)
-            if self._settings.kueue:
-                continue
             if job_phase(job, view.uid) is JobPhase.ACTIVE:
                 self.places.hold(view, job.database if job is not None else "")
             elif not (recorded_final(view) or view.deleting or view.suspend):
                 self.places.enter(view)
-        for view in self.mirror.tasks():
-            self._enqueue(view.name)
-        self.resynced_at = self._now()
 
     def resync(self) -> None:
         """Compare the picture with full lists, and look at whatever a watch has missed, and at whoever waits."""

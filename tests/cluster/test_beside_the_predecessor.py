@@ -7,13 +7,8 @@ import pytest
 
 from labeltask_testing.gated_tasks import GatedTasks, gated_tasks
 from labeltask_testing.installation import Installation, wait_until
+from labeltask_testing.predecessor import OLD_STATE
 
-OLD_STATE = """(
-  task_id VARCHAR(32) NOT NULL PRIMARY KEY, stat VARCHAR(32), prod_stat VARCHAR(10), model_type VARCHAR(32),
-  predict_type VARCHAR(32), date_range VARCHAR(60), target_table VARCHAR(60), create_time DATETIME, peak_memory FLOAT,
-  length_receive_table INT, length_output_table INT, length_prod_table VARCHAR(200), result VARCHAR(300),
-  uniq_source_author VARCHAR(200), rate_of_label VARCHAR(200), run_time FLOAT, check_point DATETIME
-) ENGINE=InnoDB DEFAULT CHARSET=utf8mb3"""
 NAMES = tuple(f"beside-{number}" for number in range(8))
 
 

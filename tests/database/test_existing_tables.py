@@ -4,14 +4,9 @@ from database.test_refusals import expect_failure
 from database.worker_runs import Stage
 from labeltask_contract.reasons import Reason
 from labeltask_contract.stat import Stat
+from labeltask_testing.predecessor import OLD_STATE
 from labeltask_testing.source_rows import generate_posts
 
-OLD_STATE = """(
-  task_id VARCHAR(32) NOT NULL PRIMARY KEY, stat VARCHAR(32), prod_stat VARCHAR(10), model_type VARCHAR(32),
-  predict_type VARCHAR(32), date_range VARCHAR(60), target_table VARCHAR(60), create_time DATETIME, peak_memory FLOAT,
-  length_receive_table INT, length_output_table INT, length_prod_table VARCHAR(200), result VARCHAR(300),
-  uniq_source_author VARCHAR(200), rate_of_label VARCHAR(200), run_time FLOAT, check_point DATETIME
-) ENGINE=InnoDB DEFAULT CHARSET=utf8mb3"""
 OLD_RESULT = """(
   id VARCHAR(32), task_id VARCHAR(32), source_author TEXT, panel VARCHAR(200), create_time DATETIME,
   field_content TEXT, match_content LONGTEXT, KEY task (task_id)

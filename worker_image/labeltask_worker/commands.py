@@ -47,7 +47,7 @@ def run(
 ) -> None:
     """Run the task, from where it was left, to its end.
 
-    Exit code 0: done, or somebody else ended the task. 64 to 78: see the documentation of failure reasons; the same
+    Exit code 0: done, or somebody else ended the task. 64 to 80: see the documentation of failure reasons; the same
     reason and a message stand in the termination message.
     """
     configure_logs()
