@@ -8,8 +8,9 @@ NODES ?=
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
-# mysqlclient is built against libmariadb; the database tests start mariadbd (the -core package has no service).
-DEBIAN_PACKAGES := libmariadb-dev pkg-config mariadb-server-core mariadb-client-core
+# mysqlclient is built against libmariadb; the database tests start mariadbd (the -core package has no service), and
+# workers whose clock is wrong (faketime).
+DEBIAN_PACKAGES := libmariadb-dev pkg-config mariadb-server-core mariadb-client-core faketime
 LOCALKUBE := PYTHONPATH=tests $(BIN)/python -m localkube
 PYTEST := $(BIN)/python -m pytest
 UV_COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header

@@ -5,12 +5,24 @@ takes over the CRDs of the cluster, which `helm uninstall` keeps. The tests foll
 """
 
 import json
+import shutil
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
+import yaml
 
-from labeltask_testing.cluster_commands import ROOT, apply, ensure_namespace, image_split, kubectl, kubectl_json, run
+from labeltask_testing.cluster_commands import (
+    ROOT,
+    Manifest,
+    apply,
+    ensure_namespace,
+    image_split,
+    kubectl,
+    kubectl_json,
+    run,
+)
 from labeltask_testing.database_rows import assert_as_expected
 from labeltask_testing.gated_tasks import gated_tasks
 from labeltask_testing.holds import hold_commits
@@ -25,9 +37,10 @@ SECRET = "own-connection"
 OUTLIVING = "5a" * 16
 """Name, and so the id, of the task that outlives what is done to the release."""
 CRDS = ("labeltasks.labelapi.io", "labeldumps.labelapi.io")
+CHART = ROOT / "charts" / "labeltask"
 
 
-def upgrade(installation: Installation, *settings: str) -> None:
+def upgrade(installation: Installation, *settings: str, chart: Path = CHART) -> None:
     database = installation.database
     values = {
         "image": image_split(installation.images.control),
@@ -35,9 +48,8 @@ def upgrade(installation: Installation, *settings: str) -> None:
         "connections": {"own": {"existingSecret": SECRET}},
         "test": {"site": "own", "inputSchema": database.source_schema, "outputSchema": database.output_schema},
     }
-    chart = str(ROOT / "charts" / "labeltask")
     run(
-        *("helm", "upgrade", "--install", RELEASE, chart, "--namespace", NAMESPACE, "--take-ownership"),
+        *("helm", "upgrade", "--install", RELEASE, str(chart), "--namespace", NAMESPACE, "--take-ownership"),
         *("--values", "-", "--wait", "--timeout", "3m", *(part for setting in settings for part in ("--set", setting))),
         stdin=json.dumps(values),
         timeout_seconds=240,
@@ -114,15 +126,38 @@ def test_an_account_may_do_this_and_no_more(
     assert rights(account) - rights("nobody") == expected
 
 
-def test_a_task_that_runs_outlives_upgrade_and_rollback(released: Installation, posts: list[Post]) -> None:
+def next_chart(folder: Path) -> Path:
+    """The chart of a later version, whose LabelTasks have one field more."""
+    chart = shutil.copytree(CHART, folder / "labeltask")
+    file = chart / "files" / "crds" / "labeltasks.yaml"
+    crd = yaml.safe_load(file.read_text())
+    spec_of(crd)["later"] = {"type": "string", "maxLength": 10}
+    file.write_text(yaml.safe_dump(crd))
+    return chart
+
+
+def spec_of(crd: Manifest) -> Manifest:
+    fields: Manifest = crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]["properties"]
+    return fields
+
+
+def has_later_field() -> bool:
+    return "later" in spec_of(kubectl_json("get", "crd", CRDS[0]))
+
+
+def test_a_task_that_runs_outlives_an_upgrade_of_its_definition_too_and_the_rollback(
+    released: Installation, posts: list[Post], tmp_path: Path
+) -> None:
     # Held, so that it runs however long the upgrade takes.
     database = released.database
     with hold_commits(database.as_root, database.output_schema, OUTLIVING, rows=2_000) as hold:
         apply(gender_resource(released, OUTLIVING, SECRET, batchRows=1_000))
         hold.reached()
-        upgrade(released, "gateway.logLevel=WARNING", "operator.logLevel=WARNING")
+        upgrade(released, "gateway.logLevel=WARNING", "operator.logLevel=WARNING", chart=next_chart(tmp_path))
+        assert has_later_field()
         assert released.label_task(OUTLIVING)["status"]["stat"] == "STARTED"
     run("helm", "rollback", RELEASE, "1", "--namespace", NAMESPACE, "--wait", "--timeout", "3m", timeout_seconds=200)
+    assert not has_later_field()
     status = wait_until(
         lambda: released.label_task(OUTLIVING)["status"],
         lambda seen: "completionTime" in seen,

@@ -64,6 +64,25 @@ def task(stage: Stage) -> Task:
     return stage.task(batch_rows=5)
 
 
+# --- a server that dies
+
+
+def test_a_server_that_dies_and_stays_away_ends_the_worker_by_host_and_port_and_the_next_one_goes_on(
+    stage: Stage, task: Task
+) -> None:
+    run = start_impatient(task)
+    frozen_halfway(task, run)
+    stage.server.kill()
+    try:
+        run.send(signal.SIGCONT)
+        ended = run.wait(120)
+    finally:
+        stage.server.start()
+    check_failed(task, ended, Reason.CONNECTION_LOST, stage.connection.address, "tried again for")
+    task.run_to_success()
+    task.check()
+
+
 # --- a server that turns read-only
 
 

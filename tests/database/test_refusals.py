@@ -4,6 +4,7 @@ import json
 import socket
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -76,6 +77,22 @@ def test_a_server_that_accepts_and_never_speaks_is_named(stage: Stage) -> None:
         silent.bind(("127.0.0.1", 0))
         silent.listen()
         port = silent.getsockname()[1]
+        task = stage.task()
+        task.site_config = stage.server.site_config(port=port)
+        expect_failure(task, Reason.SOURCE_UNREACHABLE, f"127.0.0.1:{port}", in_state=False)
+
+
+def test_a_host_that_swallows_every_packet_is_named(stage: Stage) -> None:
+    with socket.socket() as full, ExitStack() as callers:
+        full.bind(("127.0.0.1", 0))
+        full.listen(0)
+        port = full.getsockname()[1]
+        # Once its queue is full the kernel answers nobody any more.
+        while True:
+            caller = callers.enter_context(socket.socket())
+            caller.settimeout(0.5)
+            if caller.connect_ex(("127.0.0.1", port)):
+                break
         task = stage.task()
         task.site_config = stage.server.site_config(port=port)
         expect_failure(task, Reason.SOURCE_UNREACHABLE, f"127.0.0.1:{port}", in_state=False)

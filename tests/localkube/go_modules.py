@@ -83,4 +83,6 @@ PROMETHEUS = GoModule(
 )
 PROMETHEUS_OPERATOR = GoModule("prometheus-operator", "github.com/prometheus-operator/prometheus-operator", {})
 """Not built: its definitions of ServiceMonitor and PrometheusRule are read."""
+KUEUE = GoModule("kueue", "sigs.k8s.io/kueue", {"kueue": "sigs.k8s.io/kueue/cmd/kueue"})
+"""Its chart comes with the module."""
 CRI_TOOLS = GoModule("cri-tools", "sigs.k8s.io/cri-tools", {"crictl": "sigs.k8s.io/cri-tools/cmd/crictl"})

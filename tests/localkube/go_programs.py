@@ -1,8 +1,8 @@
 """Build the Go programs once and keep them: minutes the first time, nothing afterwards.
 
 `host_programs` are what a person and the tests call (kind, kubectl, helm); `node_programs` are what a node image built
-here is made of, and are never built where Docker brings the public node image. What only judges manifests (kubeconform,
-promtool) is built by the tests that call it.
+here is made of, and are never built where Docker brings the public node image. What only some tests need (kubeconform,
+promtool, Kueue) is built by them.
 """
 
 import json

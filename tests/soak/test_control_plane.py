@@ -4,6 +4,7 @@ import json
 import time
 
 from labeltask_testing.cluster_commands import apply, kubectl
+from labeltask_testing.gated_tasks import gated_tasks
 from labeltask_testing.installation import Body, Installation, wait_until
 from labeltask_testing.node_faults import (
     compact_etcd,
@@ -49,15 +50,22 @@ def assert_new_task_starts(installation: Installation, secret: str, name: str, s
     return str(status["taskId"])
 
 
-def test_an_api_server_killed_three_times_costs_running_tasks_nothing_and_a_new_one_starts(
+def test_an_api_server_killed_three_times_costs_twenty_running_tasks_nothing_and_a_new_one_starts(
     installation: Installation, connection_secret: str, posts: list[Post]
 ) -> None:
-    jobs = begin(installation, connection_secret, "api-1", "api-2", "api-3")
+    tasks = gated_tasks(installation, connection_secret, "api_server_killed")
+    small = {"requests": {"cpu": "10m", "memory": "64Mi"}}
+    ids = tasks.start(*(f"api-{number}" for number in range(20)), resources=small)
+    jobs = {name: job_uid(installation, task_id) for name, task_id in ids.items()}
     for _ in range(3):
         kill_control_plane_program("kube-apiserver")
         wait_cluster()
     new = assert_new_task_starts(installation, connection_secret, "api-new", seconds=90)
-    assert_undisturbed(installation, jobs, posts)
+    assert {tasks.row(task_id)["stat"] for task_id in ids.values()} == {"STARTED"}
+    tasks.open()
+    for name, task_id in ids.items():
+        assert tasks.assert_whole(name, seconds=300)["attempts"] == 1
+        assert (job_uid(installation, task_id), len(pods(installation, task_id))) == (jobs[name], 1)
     assert_whole(installation, new, posts)
 
 

@@ -2,11 +2,12 @@
 
 import sys
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from benchmarks.data import ensure_table, keywords, repeat_rows, sample_texts
+from benchmarks.data import END, START, ensure_table, keywords, repeat_rows, sample_texts
 from benchmarks.runs import OUTPUT, make_task
 from labeltask_testing.mariadb import Server, running_server
 from labeltask_testing.memory_limit import memory_limit
@@ -23,14 +24,14 @@ def server() -> Iterator[Server]:
 
 
 @pytest.mark.parametrize(
-    ("predict_type", "base", "times", "characters"),
-    [("author_name", 100_000, 20, 20), ("content", 50_000, 10, 350)],
-    ids=["2,000,000 authors", "500,000 texts of 1 KiB"],
+    ("predict_type", "base", "times", "characters", "end"),
+    [("author_name", 100_000, 20, 20, END), ("content", 50_000, 10, 350, START + timedelta(hours=1))],
+    ids=["2,000,000 authors of a year", "500,000 texts of 1 KiB of one hour"],
 )
 def test_a_big_task_ends_under_the_default_memory_limit_and_tells_no_less_than_its_peak(
-    server: Server, tmp_path: Path, predict_type: str, base: int, times: int, characters: int
+    server: Server, tmp_path: Path, predict_type: str, base: int, times: int, characters: int, end: datetime
 ) -> None:
-    table = ensure_table(server, base, f"base_{characters}", characters=characters)
+    table = ensure_table(server, base, f"base_{characters}", characters=characters, end=end)
     authors, contents = sample_texts(server, table, 0.2)
     pattern = keywords(authors if predict_type == "author_name" else contents, 2_000)
     read, labelled, _, _ = label(server, tmp_path / "base", table, pattern, predict_type)

@@ -10,13 +10,14 @@ from localkube.go_modules import (
     KIND,
     KUBECONFORM,
     KUBERNETES,
+    KUEUE,
     PROMETHEUS,
     PROMETHEUS_OPERATOR,
     GoModule,
     required_version,
 )
 
-MODULES = [KUBERNETES, KIND, HELM, ETCD, COREDNS, CRI_TOOLS, KUBECONFORM, PROMETHEUS, PROMETHEUS_OPERATOR]
+MODULES = [KUBERNETES, KIND, HELM, ETCD, COREDNS, CRI_TOOLS, KUBECONFORM, PROMETHEUS, PROMETHEUS_OPERATOR, KUEUE]
 
 
 @pytest.mark.parametrize("module", MODULES, ids=lambda module: module.folder)
