@@ -30,6 +30,8 @@ DUMP_ID_LABEL = f"{GROUP}/dump-id"
 LABEL_TASK = ResourceKind(KIND, PLURAL, SINGULAR, SHORT_NAME, TASK_ID_LABEL)
 LABEL_DUMP = ResourceKind("LabelDump", "labeldumps", "labeldump", "ld", DUMP_ID_LABEL)
 
+CREATED_BY_ANNOTATION = f"{GROUP}/created-by"
+"""On a LabelTask or LabelDump: the caller of the gateway who had it created, where callers are told apart."""
 DATABASE_ANNOTATION = f"{GROUP}/database"
 """On a Job: ``host:port`` of the database that its workers use."""
 QUEUE_LABEL = f"{GROUP}/queue"

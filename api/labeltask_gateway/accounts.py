@@ -12,7 +12,7 @@ from labeltask_contract.errors import InvalidTask
 from labeltask_contract.spec import ConnectionSource
 from labeltask_gateway.cluster import Cluster
 from labeltask_gateway.errors import DatabaseUnavailable, NoAccount, SecretMissing
-from labeltask_gateway.hosts import AllowedHosts
+from labeltask_gateway.hosts import AllowedHosts, port_refusal
 from labeltask_gateway.settings import NamedConnection
 
 _UNKNOWN_HOST = 2005
@@ -27,6 +27,8 @@ class Accounts:
     sites: Mapping[str, NamedConnection]
     default_site: str | None
     hosts: AllowedHosts
+    ports: frozenset[int] = frozenset()
+    """Ports that a caller's account may name; empty: any."""
 
     def of(self, source: ConnectionSource | None) -> Connection:
         """Return the account that ``spec.connectionFrom`` means; None means the deployment's default one.
@@ -74,6 +76,9 @@ class Accounts:
         judged = self.hosts.judge(brought.host)
         if judged.refusal is not None:
             raise NoAccount(f"the task's database host {judged.refusal}")
+        refused_port = port_refusal(brought.port, self.ports)
+        if refused_port is not None:
+            raise NoAccount(f"the task's database port {refused_port}")
         if brought.proves_its_name:
             return brought
         if judged.is_unknown:

@@ -1,11 +1,11 @@
 """The application from its parts. Nothing here reads the environment or opens a connection."""
 
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from fastapi import FastAPI, Request
+from fastapi import APIRouter, Depends, FastAPI, Request, params
 from fastapi.openapi.utils import get_openapi
+from fastapi.routing import APIRoute
 
 from labeltask_gateway.accounts import Accounts
 from labeltask_gateway.auth import Authenticator, Caller, Everybody, FileTokens, KubernetesAccounts
@@ -29,10 +29,13 @@ from labeltask_gateway.routes.rules import build_rules_router
 from labeltask_gateway.routes.task_actions import build_actions_router
 from labeltask_gateway.routes.tasks import build_tasks_router
 from labeltask_gateway.samples import Tables
-from labeltask_gateway.settings import Settings
+from labeltask_gateway.settings import OpenPath, Settings
 from labeltask_gateway.store import History
 from labeltask_gateway.tasks import Tasks
 from labeltask_gateway.trial import Trial
+
+CONTRACT_VERSION = "2"
+"""Of the API's contract, which OpenAPI wants told; the software's own version is nobody's business."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +56,7 @@ def create_app(settings: Settings, backends: Backends, default_rules: DefaultRul
     hosts = AllowedHosts(settings.allowed_hosts, backends.resolve, backends.inner_addresses)
     deployment = Deployment(
         hosts=hosts,
+        ports=frozenset(settings.allowed_ports),
         sites=frozenset(settings.connections),
         has_default_connection=settings.default_connection is not None,
         schemas=frozenset(settings.allowed_schemas),
@@ -62,20 +66,27 @@ def create_app(settings: Settings, backends: Backends, default_rules: DefaultRul
     app = FastAPI(
         title="LabelTask",
         summary="Labels the rows of a source table by keywords or regular expressions, as Kubernetes Jobs.",
-        version=_version(),
+        version=CONTRACT_VERSION,
         # The pages of FastAPI load their scripts from the internet.
         docs_url=None,
+        openapi_url=None,
         redoc_url=None,
         redirect_slashes=False,
         # FastAPI's own telemetry records the texts of exceptions, which may quote a credential.
         telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
     metrics = Metrics()
-    accounts = Accounts(backends.cluster, settings.connections, settings.default_connection, hosts)
+    accounts = Accounts(backends.cluster, settings.connections, settings.default_connection, hosts, deployment.ports)
     authenticator = _authenticator(settings, backends.cluster)
 
     def authenticate(request: Request) -> Caller:
         return authenticator.authenticate(request.headers.get("authorization", ""))
+
+    def may_look(request: Request) -> None:
+        authenticate(request).require("list")
+
+    def guards(what: OpenPath) -> list[params.Depends]:
+        return [] if what in settings.auth_open else [Depends(may_look)]
 
     parts = Parts(
         tasks=Tasks(backends.cluster, backends.history, accounts, backends.tables, settings.history_schemas),
@@ -85,13 +96,16 @@ def create_app(settings: Settings, backends: Backends, default_rules: DefaultRul
         read_body=body_reader(settings.max_body_bytes, settings.request_timeout_seconds),
         authenticate=authenticate,
     )
-    app.include_router(build_tasks_router(parts))
-    app.include_router(build_recent_router(parts))
-    app.include_router(build_actions_router(parts))
-    app.include_router(build_dumps_router(parts, Dumps(backends.cluster, accounts, backends.tables)))
-    app.include_router(build_rules_router(parts, backends.trial))
-    app.include_router(build_health_router(backends.cluster, metrics))
-    app.include_router(build_docs_router())
+    for router in (
+        build_tasks_router(parts),
+        build_recent_router(parts),
+        build_actions_router(parts),
+        build_dumps_router(parts, Dumps(backends.cluster, accounts, backends.tables)),
+        build_rules_router(parts, backends.trial),
+        build_health_router(backends.cluster, metrics, guards("metrics")),
+        build_docs_router(guards("docs")),
+    ):
+        app.include_router(_answer_head(router))
     add_error_handlers(app)
     app.add_middleware(RequestContext, metrics=metrics)
     _complete_document(app)
@@ -104,6 +118,22 @@ def _authenticator(settings: Settings, cluster: Cluster) -> Authenticator:
     if settings.auth_mode == "token" and settings.auth_tokens_dir is not None:
         return FileTokens(settings.auth_tokens_dir)
     return Everybody()
+
+
+def _answer_head(router: APIRouter) -> APIRouter:
+    """Have HEAD answered wherever GET is (RFC 9110, 9.3.2); the server leaves the body out."""
+    for route in list(router.routes):
+        if isinstance(route, APIRoute) and "GET" in (route.methods or ()):
+            router.add_api_route(
+                route.path,
+                route.endpoint,
+                methods=["HEAD"],
+                response_model=None,
+                include_in_schema=False,
+                # The router adds its own again.
+                dependencies=[each for each in route.dependencies if each not in router.dependencies],
+            )
+    return router
 
 
 def _complete_document(app: FastAPI) -> None:
@@ -122,10 +152,3 @@ def _complete_document(app: FastAPI) -> None:
         return app.openapi_schema
 
     app.openapi = openapi  # type: ignore[method-assign]
-
-
-def _version() -> str:
-    try:
-        return version("labeltask")
-    except PackageNotFoundError:
-        return "0"

@@ -1,7 +1,8 @@
 """Who calls, and what they may do: no check, tokens of the deployment, or Kubernetes' own accounts and rights.
 
 Each mode turns the header Authorization into a :class:`Caller`; a route asks it for the verb that it stands for, on
-labeltasks or labeldumps. Tokens are never logged, and compared in constant time.
+labeltasks or labeldumps. Who may create may also end what they created; to end what others created takes the verb
+itself. Tokens are never logged, and compared in constant time.
 """
 
 import hashlib
@@ -22,6 +23,7 @@ from labeltask_gateway.errors import Forbidden, Unauthenticated
 Verb = Literal["create", "get", "list", "patch", "delete"]
 
 MIN_TOKEN_CHARACTERS = 16
+_VERBS_OF_AN_OWNER = ("create", "get", "list")
 _REREAD_SECONDS = 1.0
 _REMEMBERED_SECONDS = 10.0
 """How long a review of the API server is taken for granted: so long a revoked token still works."""
@@ -34,7 +36,10 @@ _log = structlog.stdlib.get_logger(__name__)
 
 @dataclass(frozen=True)
 class Caller:
-    """Somebody who was let in. ``name`` scopes Idempotency-Keys; empty where callers are not told apart."""
+    """Somebody who was let in; ``name`` is empty where callers are not told apart.
+
+    It scopes Idempotency-Keys, and stands on what the caller creates.
+    """
 
     name: str
     may: Callable[[Verb, str], bool]
@@ -46,6 +51,18 @@ class Caller:
         """
         if not self.may(verb, kind.plural):
             raise Forbidden(verb, kind.plural)
+
+    def require_over(self, owner: str, verb: Verb, kind: ResourceKind = LABEL_TASK) -> None:
+        """Return when the caller may do ``verb`` to an object that ``owner`` created; nobody's has an empty owner.
+
+        :raises Forbidden: when not.
+        """
+        if self.may(verb, kind.plural):
+            return
+        if not self.may("create", kind.plural):
+            raise Forbidden(verb, kind.plural)
+        if not owner or owner != self.name:
+            raise Forbidden(verb, f"{kind.plural} that it did not create,")
 
 
 class Authenticator(Protocol):
@@ -67,7 +84,10 @@ class Everybody:
 
 
 class FileTokens:
-    """Mode token: each file of a folder (a mounted Secret) holds one; all may do everything.
+    """Mode token: each file of a folder (a mounted Secret) holds one.
+
+    A name with a dot begins with whose token it is: ``team-a.2026`` and ``team-a.2027`` are both team-a's, who may
+    create and see tasks, and end their own. A token whose name has no dot may do everything.
 
     The folder is looked at again when its last look is a second old, so that a rotated Secret works as soon as the
     kubelet has brought it.
@@ -76,37 +96,43 @@ class FileTokens:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._lock = threading.Lock()
-        self._digests: tuple[bytes, ...] = ()
+        self._owners: dict[bytes, str] = {}
+        """Digest of a token -> whose it is; empty for one that may do everything."""
         self._read_at = float("-inf")
 
     def authenticate(self, authorization: str) -> Caller:
         """As the Protocol says."""
         shown = hashlib.sha256(_bearer(authorization).encode()).digest()
         # Every digest is compared, whichever fits: the time tells nothing.
-        fits = [hmac.compare_digest(shown, known) for known in self._known()]
-        if not any(fits):
+        fits = [owner for known, owner in self._known().items() if hmac.compare_digest(shown, known)]
+        if not fits:
             raise Unauthenticated
-        return Caller("", lambda *_: True)
+        owner = fits[0]
+        return Caller(owner, lambda verb, _: not owner or verb in _VERBS_OF_AN_OWNER)
 
-    def _known(self) -> tuple[bytes, ...]:
+    def _known(self) -> dict[bytes, str]:
         with self._lock:
             if time.monotonic() - self._read_at >= _REREAD_SECONDS:
-                self._digests = tuple(self._read())
+                self._owners = self._read()
                 self._read_at = time.monotonic()
-            return self._digests
+            return self._owners
 
-    def _read(self) -> list[bytes]:
+    def _read(self) -> dict[bytes, str]:
         try:
             # A mounted Secret shows its keys as links; what begins with dots is the kubelet's own.
             files = sorted(file for file in self._folder.iterdir() if not file.name.startswith(".") and file.is_file())
             texts = {file.name: file.read_text(encoding="utf-8").strip() for file in files}
         except (OSError, UnicodeDecodeError) as error:
             _log.error("tokens_unreadable", folder=str(self._folder), error=type(error).__name__)
-            return []
+            return {}
         short = [name for name, text in texts.items() if len(text) < MIN_TOKEN_CHARACTERS]
         if short:
             _log.error("tokens_too_short", keys=short, least_characters=MIN_TOKEN_CHARACTERS)
-        return [hashlib.sha256(text.encode()).digest() for name, text in texts.items() if name not in short]
+        return {
+            hashlib.sha256(text.encode()).digest(): name.partition(".")[0] if "." in name else ""
+            for name, text in texts.items()
+            if name not in short
+        }
 
 
 class KubernetesAccounts:

@@ -10,13 +10,13 @@ from enum import StrEnum
 from typing import TypeVar
 
 from labeltask_contract.errors import InvalidTask, Problem, pointer
+from labeltask_contract.schemas import schema_problem
 from labeltask_contract.spec import IDENTIFIER_HELP, IDENTIFIER_PATTERN
 from labeltask_contract.strict_json import shown
 from labeltask_contract.times import parse_time
 
 Choice = TypeVar("Choice", bound=StrEnum)
 
-SYSTEM_SCHEMAS = frozenset({"mysql", "sys", "information_schema", "performance_schema"})
 _SHOWN_KEY_CHARACTERS = 64
 
 
@@ -108,13 +108,11 @@ class BodyFields:
         return None
 
     def schema(self, key: str) -> str | None:
-        """Read the name of a schema that is not the database's own."""
+        """Read the name of a schema that may be used."""
         name = self.identifier(key)
-        if name is not None and name.lower() in SYSTEM_SCHEMAS:
-            self.refuse(key, "must not be a schema of the database itself; name one with data")
-            return None
-        if name is not None and self._schemas and name not in self._schemas:
-            self.refuse(key, f"must be a schema that this deployment allows: {', '.join(sorted(self._schemas))}")
+        problem = None if name is None else schema_problem(name, self._schemas)
+        if problem is not None:
+            self.refuse(key, problem)
             return None
         return name
 

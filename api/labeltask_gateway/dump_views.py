@@ -8,6 +8,7 @@ from labeltask_contract.dump_status import DumpPhase, LabelDumpStatus
 from labeltask_contract.stored_objects import mapping_of, read_fields, read_whole
 from labeltask_gateway.dump_requests import DumpRequest
 from labeltask_gateway.dump_responses import CreatedDump, DumpTableView, DumpView
+from labeltask_gateway.manifests import creator_of
 
 
 @dataclass(frozen=True)
@@ -21,6 +22,8 @@ class ObservedDump:
     abort: bool
     """``spec.abort``, readable even then."""
     status: LabelDumpStatus
+    created_by: str
+    """The caller who had it created; empty for nobody known."""
 
 
 def read_label_dump(manifest: dict[str, Any]) -> ObservedDump:
@@ -32,6 +35,7 @@ def read_label_dump(manifest: dict[str, Any]) -> ObservedDump:
         spec=read_whole(LabelDumpSpec, spec),  # what is wrong with it stands in its status
         abort=spec.get("abort") is True,
         status=read_fields(LabelDumpStatus, manifest.get("status")),
+        created_by=creator_of(manifest),
     )
 
 

@@ -8,6 +8,7 @@ from labeltask_contract.dump_status import DumpPhase
 from labeltask_contract.errors import Problem, pointer
 from labeltask_contract.names import LABEL_DUMP
 from labeltask_gateway.accounts import Accounts
+from labeltask_gateway.auth import Caller
 from labeltask_gateway.cluster import Cluster
 from labeltask_gateway.creation import Creation
 from labeltask_gateway.dump_requests import DumpRequest
@@ -33,7 +34,7 @@ class Dumps:
         self._tables = tables
         self._creation = Creation(cluster)
 
-    def create(self, request: DumpRequest, once: Once | None = None) -> CreatedDump:
+    def create(self, request: DumpRequest, caller: Caller, once: Once | None = None) -> CreatedDump:
         """Have a LabelDump of tasks that are finished; the worker checks them again.
 
         :raises TasksNotFinished: naming each task that is not. Nothing was created.
@@ -41,7 +42,7 @@ class Dumps:
         """
         self._check_finished(request)
         dump_id = once.name if once is not None else uuid.uuid4().hex
-        order = order_dump(dump_id, request)
+        order = order_dump(dump_id, request, caller.name)
         if once is not None:
             self._creation.create_once(order, once.fingerprint)
         else:
@@ -53,15 +54,22 @@ class Dumps:
 
         :raises NoSuchDump: when there is none.
         """
-        return view_of_label_dump(self._observe(dump_id))
+        dump = self._look(dump_id)
+        if dump is None:
+            raise NoSuchDump(dump_id)
+        return view_of_label_dump(dump)
 
-    def abort(self, dump_id: str) -> str:
+    def abort(self, dump_id: str, caller: Caller) -> str:
         """Have ``spec.abort`` stored; the operator stops the pod. Aborting twice is aborting once.
 
+        :raises Forbidden: when the caller may not; whether there is one stays untold then.
         :raises NoSuchDump: when there is none.
         :raises DumpEnded: when it is over already.
         """
-        dump = self._observe(dump_id)
+        dump = self._look(dump_id)
+        caller.require_over("" if dump is None else dump.created_by, "patch", LABEL_DUMP)
+        if dump is None:
+            raise NoSuchDump(dump_id)
         if dump.status.phase in _FINAL:
             raise DumpEnded(dump_id, dump.status.phase)
         if not dump.abort and not self._cluster.patch_spec(LABEL_DUMP, dump_id, {"abort": True}):
@@ -69,11 +77,9 @@ class Dumps:
         _log.info("dump_abort_requested", dump_id=dump_id)
         return f"dump {dump_id} is being aborted; dump tables that were swapped in by now stay"
 
-    def _observe(self, dump_id: str) -> ObservedDump:
+    def _look(self, dump_id: str) -> ObservedDump | None:
         manifest = self._cluster.find(LABEL_DUMP, dump_id)
-        if manifest is None:
-            raise NoSuchDump(dump_id)
-        return read_label_dump(manifest)
+        return None if manifest is None else read_label_dump(manifest)
 
     def _check_finished(self, request: DumpRequest) -> None:
         account = self._accounts.of_request(request.connection, request.site)

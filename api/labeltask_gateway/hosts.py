@@ -15,7 +15,7 @@ import ipaddress
 import socket
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from typing import NamedTuple
 
@@ -114,6 +114,13 @@ _NOT_LISTED = "is not among the hosts that this deployment allows; ask its opera
 _INWARD_ADDRESS = "must not be a loopback, link-local, multicast or metadata address; write the database's own"
 _INWARD_NAME = "has an address that is a loopback, link-local, multicast or metadata one; write the database's own name"
 _LOCAL_NAME = "must not be a name of the machine itself; the worker runs elsewhere, write the database's own name"
+
+
+def port_refusal(port: int, allowed: Collection[int]) -> str | None:
+    """Return why a port may not be used, or None when it may; without ``allowed`` any may."""
+    if not allowed or port in allowed:
+        return None
+    return f"must be a port that this deployment allows: {', '.join(map(str, sorted(allowed)))}"
 
 
 class Resolver:

@@ -26,9 +26,11 @@ class Order:
     content: Mapping[str, bytes] = field(repr=False)
     connection: Connection | None
     """The account in ``content``, where the caller brought one."""
+    created_by: str
+    """Empty where callers are not told apart."""
 
 
-def order_task(task_id: str, request: CreateRequest) -> Order:
+def order_task(task_id: str, request: CreateRequest, created_by: str) -> Order:
     """Return a LabelTask's order. It refers to its Secret by a name that is known before either exists."""
     rules = KeyRef(name=names.secret_name(task_id), key=names.PATTERN_FILE)
     sources: dict[str, Any] = {"pattern_from": PatternSource(secret_key_ref=rules)}
@@ -45,10 +47,11 @@ def order_task(task_id: str, request: CreateRequest) -> Order:
         },
         content={names.PATTERN_FILE: request.packed_pattern, **_account(request.connection)},
         connection=request.connection,
+        created_by=created_by,
     )
 
 
-def order_dump(dump_id: str, request: DumpRequest) -> Order:
+def order_dump(dump_id: str, request: DumpRequest, created_by: str) -> Order:
     """Return a LabelDump's order."""
     spec = request.spec.model_copy(update=_connection_source(dump_id, request.connection, request.site))
     return Order(
@@ -58,15 +61,22 @@ def order_dump(dump_id: str, request: DumpRequest) -> Order:
         labels={names.PART_OF_LABEL: names.PART_OF},
         content=_account(request.connection),
         connection=request.connection,
+        created_by=created_by,
     )
 
 
 def build_custom_resource(order: Order, annotations: Mapping[str, str] | None = None) -> Manifest:
     """Return the custom resource."""
     metadata: Manifest = {"name": order.name, "labels": order.labels}
-    if annotations:
-        metadata["annotations"] = dict(annotations)
+    owner = {names.CREATED_BY_ANNOTATION: order.created_by} if order.created_by else {}
+    if owner or annotations:
+        metadata["annotations"] = {**owner, **(annotations or {})}
     return {"apiVersion": names.API_VERSION, "kind": order.kind.kind, "metadata": metadata, "spec": order.spec}
+
+
+def creator_of(manifest: Manifest) -> str:
+    """Return which caller of the gateway had a custom resource created; empty for nobody known."""
+    return str((manifest["metadata"].get("annotations") or {}).get(names.CREATED_BY_ANNOTATION, ""))
 
 
 def build_secret(order: Order, owner_uid: str) -> Manifest:

@@ -8,6 +8,7 @@ from labeltask_contract.spec import Account, CamelModel, InputTable, OutputSchem
 from labeltask_contract.stat import Stat, is_final
 from labeltask_contract.status import LabelTaskStatus
 from labeltask_contract.stored_objects import mapping_of, read_fields, read_whole
+from labeltask_gateway.manifests import creator_of
 
 
 class SeenSpec(CamelModel):
@@ -35,6 +36,8 @@ class ObservedTask:
     """``spec.abort``, readable even where the rest of the spec is not; ``suspend`` likewise."""
     suspend: bool
     status: LabelTaskStatus
+    created_by: str
+    """The caller who had it created; empty for nobody known."""
 
     @property
     def stat(self) -> Stat:
@@ -60,4 +63,5 @@ def read_label_task(manifest: dict[str, Any]) -> ObservedTask:
         abort=spec.get("abort") is True,
         suspend=spec.get("suspend") is True,
         status=read_fields(LabelTaskStatus, status),
+        created_by=creator_of(manifest),
     )

@@ -19,7 +19,7 @@ from labeltask_contract.times import parse_time
 from labeltask_gateway.body_fields import BodyFields
 from labeltask_gateway.default_rules import DefaultRules
 from labeltask_gateway.errors import PatternTooLarge
-from labeltask_gateway.hosts import AllowedHosts
+from labeltask_gateway.hosts import AllowedHosts, port_refusal
 
 KEYS: Mapping[str, str] = {
     "MODEL_TYPE": "model_type",
@@ -56,6 +56,8 @@ class Deployment:
 
     hosts: AllowedHosts = field(default_factory=lambda: AllowedHosts(()))
     sites: frozenset[str] = frozenset()
+    ports: frozenset[int] = frozenset()
+    """Ports that SITE_CONFIG may name; empty: any."""
     has_default_connection: bool = False
     schemas: frozenset[str] = frozenset()
     """Schemas that requests may name; empty: any but the server's own."""
@@ -206,6 +208,9 @@ def read_connection(fields: BodyFields, deployment: Deployment) -> Connection | 
     judged = deployment.hosts.judge(connection.host)
     if judged.refusal is not None:
         fields.refuse("SITE_CONFIG", judged.refusal, "host")
+    refused_port = port_refusal(connection.port, deployment.ports)
+    if refused_port is not None:
+        fields.refuse("SITE_CONFIG", refused_port, "port")
     if judged.address is not None and not deployment.hosts.is_open and not connection.proves_its_name:
         # It passed by its address, so the task keeps that: the name may lead elsewhere tomorrow (hosts.py).
         return connection.model_copy(update={"host": judged.address})

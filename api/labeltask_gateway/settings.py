@@ -16,6 +16,9 @@ from labeltask_contract.spec import KEY_PATTERN, NAME_PATTERN, QUEUE_PATTERN, Id
 from labeltask_contract.task_document import LabellingRules
 from labeltask_gateway.hosts import AllowedHosts
 
+OpenPath = Literal["docs", "metrics"]
+"""docs: /docs and /openapi.json. The probes are always open: the kubelet has no token."""
+
 
 class NamedConnection(BaseModel):
     """Where the account of a connection that the deployment names stands: one key of a Secret."""
@@ -51,6 +54,8 @@ class Settings(BaseSettings):
     """The same as the operator's: a dump must name one of its conflict groups."""
     allowed_hosts: tuple[str, ...] = ()
     """Host names, addresses and networks (CIDR) that SITE_CONFIG may name; empty allows any public one."""
+    allowed_ports: tuple[Annotated[int, Field(ge=1, le=65535)], ...] = ()
+    """Ports that SITE_CONFIG may name; empty allows any."""
     allowed_schemas: tuple[Identifier, ...] = ()
     """Schemas that requests may name; empty allows each that the account in use can reach."""
     auth_mode: Literal["none", "token", "kubernetes"] = "none"
@@ -58,6 +63,8 @@ class Settings(BaseSettings):
     """Mode token: folder whose files hold one token each, as a mounted Secret has them; read again when it changes."""
     auth_audiences: tuple[str, ...] = ()
     """Mode kubernetes: audiences of which a token must have one; empty means those of the API server."""
+    auth_open: tuple[OpenPath, ...] = ("docs", "metrics")
+    """What is shown without a token, whatever the mode; the rest of the two takes one that may list tasks."""
     sample_timeout_seconds: Annotated[float, Field(ge=1, le=60)] = 5.0
     """Longest wait for one statement of a sample or an estimate."""
     trial_timeout_seconds: Annotated[float, Field(gt=0, le=60)] = 10.0

@@ -12,6 +12,7 @@ import structlog
 from labeltask_contract.errors import LabelTaskError
 from labeltask_contract.names import LABEL_TASK, is_task_id
 from labeltask_gateway.accounts import Accounts
+from labeltask_gateway.auth import Caller, Verb
 from labeltask_gateway.cluster import Cluster
 from labeltask_gateway.creation import Creation
 from labeltask_gateway.errors import NoAccount, NoSuchTask, TaskEnded
@@ -47,13 +48,13 @@ class Tasks:
         self._history_schemas = history_schemas
         self._creation = Creation(cluster, lambda task_id: history.find(task_id) is not None)
 
-    def create(self, request: CreateRequest, once: Once | None = None) -> tuple[Created, bool]:
+    def create(self, request: CreateRequest, caller: Caller, once: Once | None = None) -> tuple[Created, bool]:
         """Have a LabelTask; return the answer to create, and whether an equal request with its key made it before.
 
         :raises KeyReused: when the key stands for another request, or for a task that is gone from the cluster.
         """
         task_id = once.name if once is not None else uuid.uuid4().hex
-        order = order_task(task_id, request)
+        order = order_task(task_id, request, caller.name)
         repeated = False
         if once is not None:
             repeated = self._creation.create_once(order, once.fingerprint)
@@ -109,13 +110,14 @@ class Tasks:
             return None, f"no estimate: {error}"
         return rows, "the optimizer's guess by EXPLAIN, from the index over post_time; no row was read"
 
-    def abort(self, task_id: str) -> str:
+    def abort(self, task_id: str, caller: Caller) -> str:
         """Have the task's ``spec.abort`` stored; the operator stops the pods. Aborting twice is aborting once.
 
+        :raises Forbidden: when the caller may not; whether there is such a task stays untold then.
         :raises NoSuchTask: when nobody knows the task.
         :raises TaskEnded: when it is over already.
         """
-        task = self._observe(task_id)
+        task = self._observe_for(caller, "patch", task_id)
         if task is None:
             row = self._history.find(task_id) if is_task_id(task_id) else None
             if row is not None and row.is_final:
@@ -128,13 +130,14 @@ class Tasks:
         _log.info("abort_requested", task_id=task_id)
         return f"successfully send break status to task {task_id} in state"
 
-    def suspend(self, task_id: str, *, suspend: bool) -> str:
+    def suspend(self, task_id: str, caller: Caller, *, suspend: bool) -> str:
         """Have ``spec.suspend`` stored; the operator stops the pods or starts them again. Repeating changes nothing.
 
+        :raises Forbidden: as :meth:`abort`.
         :raises NoSuchTask: when no task in the cluster has this id.
         :raises TaskEnded: when it is over already.
         """
-        task = self._observe(task_id)
+        task = self._observe_for(caller, "patch", task_id)
         if task is None:
             raise NoSuchTask(task_id)
         if task.is_final or task.abort:
@@ -144,17 +147,23 @@ class Tasks:
         _log.info("suspend_requested" if suspend else "resume_requested", task_id=task_id)
         return f"task {task_id} is being {'suspended' if suspend else 'resumed'}"
 
-    def delete(self, task_id: str) -> str:
+    def delete(self, task_id: str, caller: Caller) -> str:
         """Have the LabelTask gone, its Job, pods and Secret with it; rows in the database stay.
 
+        :raises Forbidden: as :meth:`abort`.
         :raises NoSuchTask: when no task in the cluster has this id.
         """
-        task = self._observe(task_id)
+        task = self._observe_for(caller, "delete", task_id)
         if task is None:
             raise NoSuchTask(task_id)
         self._cluster.delete(LABEL_TASK, task.name)
         _log.info("delete_requested", task_id=task_id)
         return f"task {task_id} is being deleted from the cluster; its rows in the database stay"
+
+    def _observe_for(self, caller: Caller, verb: Verb, task_id: str) -> ObservedTask | None:
+        task = self._observe(task_id)
+        caller.require_over("" if task is None else task.created_by, verb)
+        return task
 
     def _observe(self, task_id: str) -> ObservedTask | None:
         # Anything else can't be a task's id, nor safely part of an URL or selector.

@@ -7,7 +7,7 @@ from labeltask_contract.dump_spec import LabelDumpSpec
 from labeltask_contract.reasons import Reason
 from labeltask_operator.cluster import Cluster
 from labeltask_operator.dump_view import DumpView
-from labeltask_operator.references import FileSource, NotResolved, Unresolved, find_connection
+from labeltask_operator.references import FileSource, NotResolved, Unresolved, check_schemas, find_connection
 from labeltask_operator.settings import Settings
 
 
@@ -40,6 +40,7 @@ def _check_spec(view: DumpView, settings: Settings) -> LabelDumpSpec:
         known = ", ".join(sorted(name for name, panels in groups.items() if panels)) or "none"
         message = f'spec.group: the deployment knows no conflict group "{spec.group}"; it knows: {known}'
         raise Unresolved(Reason.SPEC_INVALID, message)
+    check_schemas({"previousSchema": spec.previous_schema, "output.schema": spec.output.schema_}, settings)
     if spec.image is not None and not settings.allow_image_override:
         message = "spec.image: this deployment does not let dumps choose their image; leave it out"
         raise Unresolved(Reason.SPEC_INVALID, message)

@@ -1,10 +1,12 @@
 """What a task or dump refers to, its connection among it: found, or told by object and key and never by value."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from labeltask_contract.connection import Connection, load_connection
 from labeltask_contract.errors import InvalidTask
 from labeltask_contract.reasons import Reason
+from labeltask_contract.schemas import schema_problem
 from labeltask_contract.spec import ConnectionSource
 from labeltask_operator.cluster import Cluster
 from labeltask_operator.settings import Settings
@@ -57,6 +59,17 @@ def named_source(site: str, settings: Settings) -> FileSource:
     """Return where a connection that the deployment names stands."""
     named = settings.connections[site]
     return FileSource("Secret", named.secret_name, named.key)
+
+
+def check_schemas(named: Mapping[str, str], settings: Settings) -> None:
+    """Return when every schema may be used; ``named`` is the field of spec that names each.
+
+    :raises Unresolved:
+    """
+    problems = {field: schema_problem(name, settings.allowed_schemas) for field, name in named.items()}
+    found = [f"spec.{field}: {problem}" for field, problem in problems.items() if problem is not None]
+    if found:
+        raise Unresolved(Reason.SPEC_INVALID, "; ".join(found))
 
 
 def find_connection(

@@ -25,6 +25,7 @@ from labeltask_operator.references import (
     FileSource,
     NotResolved,
     Unresolved,
+    check_schemas,
     find_connection,
     named_source,
     read_connection,
@@ -80,6 +81,8 @@ def resolve_row_connection(view: TaskView, cluster: Cluster, settings: Settings)
     if spec is None:
         return None
     try:
+        # Not even the row of a refused task goes into a schema that is not for tasks.
+        check_schemas({"output.schema": spec.output.schema_}, settings)
         own = find_connection(spec.connection_from, cluster, settings)[1]
         if spec.output.schema_ not in settings.history_schemas or settings.default_connection is None:
             return own
@@ -103,6 +106,7 @@ def _check_spec(body: Mapping[str, Any], settings: Settings) -> LabelTaskSpec:
         raise Unresolved(Reason.SPEC_INVALID, f"startTime or endTime: {error}") from None
     if start >= end:
         raise Unresolved(Reason.SPEC_INVALID, "startTime must be before endTime")
+    check_schemas({"input.schema": spec.input.schema_, "output.schema": spec.output.schema_}, settings)
     if spec.image is not None and not settings.allow_image_override:
         message = "spec.image: this deployment does not let tasks choose their image; leave it out"
         raise Unresolved(Reason.SPEC_INVALID, message)

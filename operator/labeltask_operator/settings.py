@@ -56,6 +56,8 @@ class Settings(BaseSettings):
     default_connection: str | None = None
     history_schemas: tuple[Identifier, ...] = ()
     """Output schemas whose state rows the default connection keeps, for tasks on its own server."""
+    allowed_schemas: tuple[Identifier, ...] = ()
+    """Schemas that tasks and dumps may name; empty allows each that the account in use can reach."""
     queues: dict[str, Annotated[int, Field(ge=0)]] = {}
     """Queue -> tasks that may run at once; 0 holds the queue."""
     default_queue_limit: Annotated[int, Field(ge=0)] = 10

@@ -30,7 +30,7 @@ def build_dumps_router(parts: Parts, dumps: Dumps) -> APIRouter:
         body = parse_body(content)
         request = parse_dump(body, parts.deployment)
         once = once_of(LABEL_DUMP, idempotency_key, parts.namespace, caller.name, body)
-        return reply(CreatedDumpEnvelope(error_message=dumps.create(request, once)), exclude_none=True)
+        return reply(CreatedDumpEnvelope(error_message=dumps.create(request, caller, once)), exclude_none=True)
 
     def dump_status(caller: Known, dump_id: str) -> JSONResponse:
         """Show how far a dump is, and what it put into which table."""
@@ -39,8 +39,7 @@ def build_dumps_router(parts: Parts, dumps: Dumps) -> APIRouter:
 
     def abort_dump(caller: Known, dump_id: str) -> JSONResponse:
         """Abort a dump that has not ended yet."""
-        caller.require("patch", LABEL_DUMP)
-        return reply(MessageEnvelope(error_message=dumps.abort(dump_id)))
+        return reply(MessageEnvelope(error_message=dumps.abort(dump_id, caller)))
 
     one = "/tasks/dump/{dump_id:task_id}"
     add_route(router, "POST", "/tasks/dump", dump)

@@ -1,7 +1,10 @@
 """Probes and figures: alive as long as the event loop turns, ready as long as the API server answers."""
 
+from collections.abc import Sequence
+
 from anyio import CapacityLimiter, to_thread
 from fastapi import APIRouter
+from fastapi.params import Depends
 from fastapi.responses import JSONResponse, PlainTextResponse
 
 from labeltask_gateway.cluster import Cluster
@@ -11,8 +14,8 @@ from labeltask_gateway.responses import ErrorEnvelope, MessageEnvelope
 _OK = {"error_code": 200, "error_message": "OK"}
 
 
-def build_health_router(cluster: Cluster, metrics: Metrics) -> APIRouter:
-    """Return the routes of both probes and of the metrics; none of them asks who calls."""
+def build_health_router(cluster: Cluster, metrics: Metrics, guards: Sequence[Depends]) -> APIRouter:
+    """Return the routes of both probes, which ask nobody who calls, and of the metrics, where ``guards`` do."""
     router = APIRouter(tags=["health"])
     probes = CapacityLimiter(2)
 
@@ -31,7 +34,7 @@ def build_health_router(cluster: Cluster, metrics: Metrics) -> APIRouter:
         await to_thread.run_sync(cluster.check_reachable, limiter=probes)
         return JSONResponse(_OK)
 
-    @router.get("/metrics", operation_id="metrics", response_class=PlainTextResponse)
+    @router.get("/metrics", operation_id="metrics", response_class=PlainTextResponse, dependencies=guards)
     def show_metrics() -> PlainTextResponse:
         """Show the gateway's figures for Prometheus."""
         return PlainTextResponse(metrics.text(), media_type=CONTENT_TYPE)

@@ -30,18 +30,15 @@ def build_actions_router(parts: Parts) -> APIRouter:
 
     def suspend(caller: Known, task_id: str) -> JSONResponse:
         """Stop a task's workers; what they committed stays."""
-        caller.require("patch")
-        return reply(MessageEnvelope(error_message=tasks.suspend(task_id, suspend=True)))
+        return reply(MessageEnvelope(error_message=tasks.suspend(task_id, caller, suspend=True)))
 
     def resume(caller: Known, task_id: str) -> JSONResponse:
         """Have a suspended task go on where it stopped."""
-        caller.require("patch")
-        return reply(MessageEnvelope(error_message=tasks.suspend(task_id, suspend=False)))
+        return reply(MessageEnvelope(error_message=tasks.suspend(task_id, caller, suspend=False)))
 
     def delete(caller: Known, task_id: str) -> JSONResponse:
         """Remove a task from the cluster; a running one ends as BREAK, rows in the database stay."""
-        caller.require("delete")
-        return reply(MessageEnvelope(error_message=tasks.delete(task_id)))
+        return reply(MessageEnvelope(error_message=tasks.delete(task_id, caller)))
 
     one = "/tasks/{task_id:task_id}"
     add_route(router, "DELETE", one, delete)

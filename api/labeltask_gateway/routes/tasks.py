@@ -35,13 +35,12 @@ def build_tasks_router(parts: Parts) -> APIRouter:
         """Create a task, or abort one when TASK_ID stands alone."""
         body = parse_body(content)
         if "TASK_ID" in body:
-            caller.require("patch")
-            return reply(MessageEnvelope(error_message=tasks.abort(parse_abort(body))))
+            return reply(MessageEnvelope(error_message=tasks.abort(parse_abort(body), caller)))
         caller.require("create")
         with parts.metrics.creating():
             request = parse_create(body, parts.deployment)
             once = once_of(LABEL_TASK, idempotency_key, parts.namespace, caller.name, body)
-            answer, repeated = tasks.create(request, once)
+            answer, repeated = tasks.create(request, caller, once)
         parts.metrics.created(repeated=repeated)
         return reply(CreatedEnvelope(error_message=answer), exclude_none=True)
 
@@ -61,8 +60,7 @@ def build_tasks_router(parts: Parts) -> APIRouter:
 
     def abort(caller: Known, content: Body) -> JSONResponse:
         """Abort a task that has not ended yet."""
-        caller.require("patch")
-        return reply(MessageEnvelope(error_message=tasks.abort(parse_abort(parse_body(content)))))
+        return reply(MessageEnvelope(error_message=tasks.abort(parse_abort(parse_body(content)), caller)))
 
     def check_status(caller: Known, task_id: str) -> JSONResponse:
         """Show all that is known of a task."""

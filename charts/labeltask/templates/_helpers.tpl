@@ -80,6 +80,8 @@ app.kubernetes.io/managed-by: {{ .root.Release.Service }}
   value: {{ .Values.labelling.rules | toJson | quote }}
 - name: LABELTASK_HISTORY_SCHEMAS
   value: {{ .Values.historySchemas | toJson | quote }}
+- name: LABELTASK_ALLOWED_SCHEMAS
+  value: {{ .Values.allowedSchemas | toJson | quote }}
 {{- end }}
 
 {{/* What Pod Security "restricted" asks of a pod. */}}

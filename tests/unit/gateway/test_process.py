@@ -114,6 +114,19 @@ def free_port() -> int:
         return port
 
 
+def test_the_answer_to_a_head_has_no_body_and_tells_neither_server_nor_version(environment: dict[str, str]) -> None:
+    with (
+        program_on(environment) as (url, _),
+        socket.create_connection(("127.0.0.1", int(url.rpartition(":")[2])), timeout=300) as caller,
+    ):
+        caller.sendall(b"HEAD /healthz HTTP/1.1\r\nHost: gateway\r\nConnection: close\r\n\r\n")
+        head, _, body = b"".join(iter(lambda: caller.recv(65536), b"")).partition(b"\r\n\r\n")
+    lines = head.decode().lower().split("\r\n")
+    assert (lines[0], body) == ("http/1.1 200 ok", b"")
+    names = {line.partition(":")[0] for line in lines[1:]}
+    assert names == {"content-length", "content-type", "x-request-id", "date", "connection"}
+
+
 def test_a_request_under_way_is_answered_after_sigterm_and_the_program_ends_well(environment: dict[str, str]) -> None:
     with program_on(environment) as (url, program):
         SlowApiServer.may_answer.clear()

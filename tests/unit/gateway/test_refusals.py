@@ -266,6 +266,16 @@ def test_a_host_outside_the_list_is_refused_and_one_inside_is_not() -> None:
         assert gateway.post("/api/tasks/", body).status_code == status, host
 
 
+def test_a_port_outside_the_list_is_refused_and_one_inside_is_not() -> None:
+    gateway = Gateway(allowed_ports=(4000, 3306))
+    assert gateway.post("/api/tasks/", create_body(SITE_CONFIG=site_config(port="4000"))).status_code == 200
+    answer = gateway.post("/api/tasks/", create_body(SITE_CONFIG=site_config(port=22)))
+    assert (answer.status_code, answer.json()["errors"]) == (
+        400,
+        [{"pointer": "/SITE_CONFIG/port", "message": "must be a port that this deployment allows: 3306, 4000"}],
+    )
+
+
 def test_schemas_are_those_that_the_deployment_allows() -> None:
     gateway = Gateway(allowed_schemas=("wh_tiktok", "audience_result"))
     assert gateway.post("/api/tasks/", create_body()).status_code == 200

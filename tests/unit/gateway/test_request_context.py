@@ -4,10 +4,13 @@ import json
 import logging
 import re
 from collections.abc import Iterator
+from importlib import metadata
+from pathlib import Path
 
 import pytest
 
 from labeltask_gateway.errors import ClusterRefused
+from labeltask_gateway.request_context import REQUEST_ID_HEADER
 from labeltask_logs.json_lines import configure_logging
 from labeltask_testing.gateway_fakes import CANARY, Gateway, create_body, site_config
 from labeltask_testing.log_lines import log_lines, restored_logging
@@ -132,10 +135,10 @@ def test_probes_are_not_worth_a_line_while_they_succeed(capsys: pytest.CaptureFi
         ("GET", "/docs/other.js", 404, None),
         ("GET", "/api/tasks/8fec5762412c11ec836d04ea56825baa/sample/", 404, None),
         ("GET", "/api/tasks/dump/", 405, "POST"),
-        ("PUT", "/api/tasks/", 405, "GET, POST"),
-        ("PUT", "/api/tasks/8fec5762412c11ec836d04ea56825baa", 405, "DELETE, GET"),
+        ("PUT", "/api/tasks/", 405, "GET, HEAD, POST"),
+        ("PUT", "/api/tasks/8fec5762412c11ec836d04ea56825baa", 405, "DELETE, GET, HEAD"),
         ("GET", "/api/tasks/8fec5762412c11ec836d04ea56825baa/suspend", 405, "POST"),
-        ("POST", "/healthz", 405, "GET"),
+        ("POST", "/healthz", 405, "GET, HEAD"),
     ],
 )
 def test_a_wrong_path_or_method_gets_the_envelope_too(method: str, path: str, status: int, allow: str | None) -> None:
@@ -143,3 +146,49 @@ def test_a_wrong_path_or_method_gets_the_envelope_too(method: str, path: str, st
     assert (answer.status_code, answer.json()["error_code"]) == (status, status)
     assert set(answer.json()) == {"error_code", "error_message", "errors", "request_id"}
     assert answer.headers.get("Allow") == allow
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("/healthz", 200),
+        ("/readyz", 200),
+        ("/metrics", 200),
+        ("/docs", 200),
+        ("/docs/docs.css", 200),
+        ("/openapi.json", 200),
+        ("/tasks", 200),
+        ("/api/tasks/8fec5762412c11ec836d04ea56825baa/", 404),
+        ("/api/tasks/8fec5762412c11ec836d04ea56825baa/sample/", 404),
+        ("/nothing", 404),
+        ("/tasks/abort", 405),
+    ],
+)
+def test_head_is_answered_as_get_is(path: str, status: int) -> None:
+    gateway = Gateway()
+
+    def answer(method: str) -> tuple[int, dict[str, str]]:
+        found = gateway.request(method, path, headers={REQUEST_ID_HEADER: "same"})
+        assert found.status_code == status
+        # The figures grow by the request before.
+        return found.status_code, {name: value for name, value in found.headers.items() if path != "/metrics"}
+
+    assert answer("HEAD") == answer("GET")
+
+
+def test_a_head_asks_for_a_token_as_a_get_does(tmp_path: Path) -> None:
+    gateway = Gateway(auth_mode="token", auth_tokens_dir=tmp_path, auth_open=())
+    paths = ("/tasks", "/metrics", "/docs", "/openapi.json")
+    assert [gateway.request("HEAD", path).status_code for path in paths] == [401] * 4
+
+
+ERRORS = ["/nothing", "/tasks/abort", "/tasks?limit=x", "/api/tasks/8fec5762412c11ec836d04ea56825baa"]
+
+
+@pytest.mark.parametrize("path", [*ERRORS, "/docs", "/docs/docs.js", "/openapi.json", "/healthz", "/metrics"])
+def test_no_answer_tells_a_version_of_the_software(path: str) -> None:
+    answer = Gateway().get(path)
+    told = answer.text + str(answer.headers)
+    for name in ("labeltask", "fastapi", "starlette", "uvicorn", "pydantic"):
+        assert metadata.version(name) not in told, name
+    assert "server" not in answer.headers

@@ -205,6 +205,17 @@ def test_a_host_that_has_turned_inward_since_is_not_connected_to() -> None:
     assert [host for host, *_ in gateway.tables.asked] == [DATABASE]
 
 
+def test_a_port_that_is_not_listed_any_more_is_not_connected_to() -> None:
+    before = Gateway()
+    task_id = before.post("/api/tasks/", create_body()).json()["error_message"]["task_id"]
+    gateway = Gateway(allowed_ports=(4000,))
+    gateway.cluster.label_tasks |= before.cluster.label_tasks
+    gateway.cluster.secrets |= before.cluster.secrets
+    answer = gateway.get(f"/tasks/{task_id}/sample")
+    assert (answer.status_code, gateway.tables.asked) == (409, [])
+    assert "database port must be a port that this deployment allows: 4000" in answer.json()["error_message"]
+
+
 def test_a_host_that_must_prove_its_name_keeps_it_and_is_judged_all_the_same() -> None:
     # Certificates name hosts, not the addresses that they have today.
     gateway = Gateway(allowed_hosts=("203.0.113.0/24",))

@@ -106,6 +106,18 @@ REFUSED: dict[str, tuple[LabelTaskBuilder, Reason, bool, str]] = {
         'Secret "nope" does not exist',
     ),
     "an image that may not be chosen": (DUMP.with_spec(image="a:b"), Reason.SPEC_INVALID, False, "spec.image"),
+    "a previous shelf among the database's own": (
+        DUMP.with_spec(previousSchema="mysql"),
+        Reason.SPEC_INVALID,
+        False,
+        "spec.previousSchema: must not be a schema of the database itself",
+    ),
+    "a shelf among the database's own": (
+        DUMP.with_spec(output={"schema": "sys"}),
+        Reason.SPEC_INVALID,
+        False,
+        "spec.output.schema: must not be a schema of the database itself",
+    ),
     "no task": (DUMP.with_spec(taskIds=[]), Reason.SPEC_INVALID, False, "/spec/taskIds"),
     "a field that nobody knows": (DUMP.with_spec(colour="red"), Reason.SPEC_INVALID, False, "/spec/colour"),
 }

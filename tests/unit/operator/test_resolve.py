@@ -74,6 +74,18 @@ REFUSED: dict[str, tuple[LabelTaskBuilder, Reason, bool, str]] = {
         False,
         "startTime must be before endTime",
     ),
+    "rows of the database's own": (
+        TASK.with_spec(input={"schema": "mysql", "table": "user"}),
+        Reason.SPEC_INVALID,
+        False,
+        "spec.input.schema: must not be a schema of the database itself",
+    ),
+    "results among the database's own": (
+        TASK.with_spec(output={"schema": "SYS"}),
+        Reason.SPEC_INVALID,
+        False,
+        "spec.output.schema: must not be a schema of the database itself",
+    ),
     "no rules at all": (TASK.with_spec(pattern=None), Reason.SPEC_INVALID, False, "exactly one of pattern"),
     "a field that nobody knows": (TASK.with_spec(colour="red"), Reason.SPEC_INVALID, False, "/spec/colour"),
 }
@@ -99,6 +111,23 @@ def test_what_is_missing_or_wrong(
     assert (found.reason, found.waits) == (reason, waits)
     assert words in found.message
     assert "canary-word" not in found.message
+
+
+def test_a_deployment_that_lists_schemas_reads_and_writes_no_other_and_not_even_the_row_of_a_refused_task() -> None:
+    settings = make_settings(allowed_schemas=("wh", "result"))
+    task = TASK.with_spec(input={"schema": "wh", "table": "posts"}, output={"schema": "result"})
+    assert isinstance(resolve_task(task.manifest, FakeCluster(), settings), Resolution)
+    assert resolve_row_connection(TaskView.of(task.manifest), FakeCluster(), settings) is not None
+    wrong = TASK.with_spec(input={"schema": "payroll", "table": "posts"}, output={"schema": "WH"})
+    found = resolve_task(wrong.manifest, FakeCluster(), settings)
+    assert isinstance(found, NotResolved)
+    allowed = "must be a schema that this deployment allows: result, wh"
+    assert (found.reason, found.message, found.waits) == (
+        Reason.SPEC_INVALID,
+        f"spec.input.schema: {allowed}; spec.output.schema: {allowed}",
+        False,
+    )
+    assert resolve_row_connection(TaskView.of(wrong.manifest), FakeCluster(), settings) is None
 
 
 def test_no_connection_and_no_default_one() -> None:
