@@ -13,6 +13,7 @@ from labeltask_contract.names import job_name
 from labeltask_testing.cluster_commands import apply, kill_container_process, kubectl, kubectl_json
 from labeltask_testing.failed_tasks import assert_failed, running_pod, stalled_at, wait_failed
 from labeltask_testing.installation import Installation, wait_until
+from labeltask_testing.operator_process import operator_figures
 from labeltask_testing.requests import gender_resource
 
 RESULT_COLUMNS = (
@@ -222,12 +223,9 @@ def test_what_keeps_a_worker_from_starting_shows_within_a_minute_and_ends_the_ta
 
 
 def test_the_operators_metrics_count_the_same_reasons(tasks: Installation) -> None:
-    chosen = ("--namespace", tasks.namespace, "--selector", "app.kubernetes.io/component=operator")
-    (operator,) = kubectl_json("get", "pods", *chosen)["items"]
-    page = f"/api/v1/namespaces/{tasks.namespace}/pods/{operator['metadata']['name']}:8082/proxy/metrics"
     counted = {
         (sample.labels["stat"], sample.labels["reason"]): int(sample.value)
-        for family in text_string_to_metric_families(kubectl("get", "--raw", page))
+        for family in text_string_to_metric_families(operator_figures(tasks))
         for sample in family.samples
         if sample.name == "labeltask_operator_objects" and sample.labels["kind"] == "LabelTask"
     }

@@ -22,6 +22,7 @@ from labeltask_testing.cluster_commands import (
 )
 from labeltask_testing.database_rows import assert_as_expected
 from labeltask_testing.installation import Body, Installation, wait_until
+from labeltask_testing.operator_process import operator_figures
 from labeltask_testing.requests import expected_rows, gender_request, gender_resource
 from labeltask_testing.running_tasks import operator_pod, pods, start
 from labeltask_testing.source_rows import Post
@@ -146,8 +147,6 @@ def test_a_namespace_that_is_deleted_with_a_running_task_holds_up_no_other(teams
     assert ended(teams[ONE], "later")["stat"] == "SUCCESS"
     pod = operator_pod(teams[HOME])
     assert [status["restartCount"] for status in pod["status"]["containerStatuses"]] == [0]
-    address = f"/api/v1/namespaces/{HOME}/pods/{pod['metadata']['name']}:8082/proxy/metrics"
-    served = re.findall(
-        r'^labeltask_operator_objects\{.*served_namespace="(.+?)"', kubectl("get", "--raw", address), re.M
-    )
+    figures = operator_figures(teams[HOME])
+    served = re.findall(r'^labeltask_operator_objects\{.*served_namespace="(.+?)"', figures, re.M)
     assert set(served) == {ONE}

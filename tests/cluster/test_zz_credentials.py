@@ -9,8 +9,8 @@ import pytest
 
 from labeltask_testing.cluster_commands import engine, kubectl, kubectl_json
 from labeltask_testing.installation import Body, Installation, wait_until
+from labeltask_testing.operator_process import operator_figures
 from labeltask_testing.requests import gender_request
-from labeltask_testing.running_tasks import operator_pod
 from localkube.cluster import node_names, run_on_node
 
 
@@ -122,9 +122,7 @@ def test_the_password_is_in_no_answer(installation: Installation, dump_id: str, 
 
 
 def test_the_password_is_in_no_figure_of_the_operator(installation: Installation) -> None:
-    pod = operator_pod(installation)["metadata"]["name"]
-    path = f"/api/v1/namespaces/{installation.namespace}/pods/{pod}:8082/proxy/metrics"
-    figures = kubectl("get", "--raw", path)
+    figures = operator_figures(installation)
     assert "labeltask_operator_objects" in figures
     assert_clean(figures, installation, "the operator's figures")
 

@@ -14,6 +14,16 @@ def operator_pods(installation: Installation) -> list[Body]:
     return found
 
 
+def operator_figures(installation: Installation) -> str:
+    """The page of metrics of the one operator.
+
+    :raises CommandError: while it does not answer.
+    """
+    (pod,) = operator_pods(installation)
+    path = f"/api/v1/namespaces/{installation.namespace}/pods/{pod['metadata']['name']}:8082/proxy/metrics"
+    return kubectl("get", "--raw", path)
+
+
 def stop_operator(installation: Installation) -> None:
     """Afterwards no process of the operator runs."""
     scale_operator(installation, 0)

@@ -5,13 +5,21 @@ import threading
 import time
 
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
-from labeltask_testing.cluster_commands import container_process, engine, kill_container_process, wait_rollout
+from labeltask_testing.cluster_commands import (
+    CommandError,
+    container_process,
+    engine,
+    kill_container_process,
+    wait_rollout,
+)
 from labeltask_testing.gated_tasks import GatedTasks, gated_tasks
 from labeltask_testing.installation import Installation, wait_until
 from labeltask_testing.node_faults import kill_control_plane_program, wait_cluster
 from labeltask_testing.node_services import without_control_plane_program
-from labeltask_testing.operator_process import DEPLOYMENT, operator_pods
+from labeltask_testing.operator_process import DEPLOYMENT, operator_figures, operator_pods
+from labeltask_testing.swallowed_packets import hanging_connections, swallowed_packets
 from labeltask_testing.withheld_rights import without_right
 from localkube.cluster import run_on_node
 
@@ -62,6 +70,62 @@ def test_a_dead_watch_gets_the_operator_restarted_and_tasks_are_served_meanwhile
     wait_rollout(installation.namespace, DEPLOYMENT)
     tasks.create("watched-again")
     tasks.assert_whole("watched-again", seconds=120)
+
+
+def watch_age(installation: Installation) -> float:
+    """Seconds since a watch of LabelTasks told the operator anything; endless while it does not answer."""
+    try:
+        page = operator_figures(installation)
+    except CommandError:
+        return float("inf")
+    (age,) = [
+        sample.value
+        for family in text_string_to_metric_families(page)
+        for sample in family.samples
+        if sample.name == "labeltask_operator_watch_age_seconds" and sample.labels["kind"] == "LabelTask"
+    ]
+    return float(age)
+
+
+def test_connections_that_hang_without_being_closed_are_given_up_and_tasks_are_served_meanwhile(
+    tasks: GatedTasks,
+) -> None:
+    installation = tasks.installation
+    before = restarts(installation)
+    with hanging_connections(installation) as swallowed:
+        since = time.monotonic()
+        tasks.create("told-by-no-watch")
+        tasks.assert_whole("told-by-no-watch", seconds=180)
+        print(f"served {time.monotonic() - since:.0f} s after the connections began to hang")
+        # The connections hang on: who hears of anything now has made new ones.
+        wait_until(
+            lambda: watch_age(installation) - (time.monotonic() - since),
+            lambda older: older < 0,
+            seconds=400,
+            what="a watch to tell something",
+        )
+        print(f"watched again after {time.monotonic() - since:.0f} s, restarted: {restarts(installation) != before}")
+        assert swallowed() > 0
+        tasks.create("told-by-a-new-watch")
+        tasks.assert_whole("told-by-a-new-watch", seconds=120)
+
+
+def test_a_network_that_swallows_everything_for_minutes_restarts_no_operator(tasks: GatedTasks) -> None:
+    installation = tasks.installation
+    tasks.close()
+    task_id = tasks.start("through-silence")["through-silence"]
+    before = restarts(installation)
+    with swallowed_packets(installation):
+        tasks.open()
+        tasks.wait_finished_row(task_id)
+        tasks.create("created-in-silence")
+        # The length of the silence is the fault: longer than every probe and time-out together.
+        threading.Event().wait(OUTAGE_SECONDS)
+    since = time.monotonic()
+    tasks.assert_whole("created-in-silence", seconds=180)
+    print(f"served {time.monotonic() - since:.0f} s after the network was back")
+    assert tasks.assert_whole("through-silence")["attempts"] == 1
+    assert restarts(installation) == before
 
 
 @pytest.mark.parametrize("killed", [False, True], ids=["running", "starting-meanwhile"])
