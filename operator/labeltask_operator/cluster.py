@@ -34,6 +34,11 @@ class ApiFailure(LabelTaskError):
         """Whether the request itself is at fault, so that sending it again unchanged is of no use."""
         return self.code in (400, 403, 413, 422)
 
+    @property
+    def unfit(self) -> bool:
+        """Whether it is the object that is refused, not the right to send it."""
+        return self.refused and self.code != 403
+
 
 class Cluster(Protocol):
     """One namespace of the API server, and in it the objects of one kind: LabelTasks or LabelDumps."""

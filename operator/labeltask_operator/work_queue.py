@@ -13,10 +13,22 @@ from concurrent.futures import Executor
 import structlog
 
 from labeltask_logs.json_lines import text_of
+from labeltask_operator.cluster import ApiFailure
 
 _log = structlog.get_logger(__name__)
 FIRST_DELAY_SECONDS = 0.5
 LONGEST_DELAY_SECONDS = 20.0
+LONGEST_UNFIT_DELAY_SECONDS = 300.0
+
+
+def retry_seconds(failures: int, error: Exception) -> float:
+    """Return how long a key waits after so many failures in a row, of which ``error`` is the last.
+
+    Where the object itself is refused only a change of it helps, which is an event, or one of its definition.
+    """
+    unfit = isinstance(error, ApiFailure) and error.unfit
+    longest = LONGEST_UNFIT_DELAY_SECONDS if unfit else LONGEST_DELAY_SECONDS
+    return min(FIRST_DELAY_SECONDS * 2.0 ** min(failures - 1, 10), longest)
 
 
 class WorkQueue:
@@ -100,7 +112,7 @@ class WorkQueue:
             again = await loop.run_in_executor(self._executor, self._handle, key)
         except Exception as error:
             self._failures[key] = self._failures.get(key, 0) + 1
-            again = min(FIRST_DELAY_SECONDS * 2 ** min(self._failures[key] - 1, 10), LONGEST_DELAY_SECONDS)
+            again = retry_seconds(self._failures[key], error)
             _log.warning(
                 "looking at a task failed, trying again",
                 task=key,

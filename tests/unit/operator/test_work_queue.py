@@ -9,7 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from labeltask_operator import work_queue
-from labeltask_operator.work_queue import WorkQueue
+from labeltask_operator.cluster import ApiFailure
+from labeltask_operator.work_queue import WorkQueue, retry_seconds
 
 
 def serve(
@@ -69,6 +70,22 @@ def test_a_failure_is_retried_and_holds_nobody_up(monkeypatch: pytest.MonkeyPatc
 
     serve(handle, ["bad", "good"], lambda: served.count("bad") >= 3)
     assert served.count("good") == 1
+
+
+@pytest.mark.parametrize(
+    ("error", "longest"),
+    [
+        (ApiFailure(422, "status: Invalid value"), 300),
+        (ApiFailure(403, "forbidden"), 20),
+        (ApiFailure(500, "etcdserver: request timed out"), 20),
+        (ApiFailure(None, "the API server did not answer"), 20),
+        (RuntimeError("a fault of ours"), 20),
+    ],
+    ids=["an object that is refused", "a right that is missing", "an error", "no answer", "a fault"],
+)
+def test_a_failure_is_retried_ever_more_seldom_up_to_a_bound(error: Exception, longest: float) -> None:
+    waits = [retry_seconds(failures, error) for failures in (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 1_000)]
+    assert waits == [min(longest, wait) for wait in (0.5, 1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 512)]
 
 
 def test_a_key_comes_again_after_the_delay_that_was_asked_for() -> None:
