@@ -84,9 +84,9 @@ class Settings(BaseSettings):
     heartbeat_late_seconds: Seconds = 60
     poll_seconds: Seconds = 1
     """Between two looks at the state rows; one query a database."""
-    status_seconds: Annotated[float, Field(ge=0)] = 4
+    status_seconds: Annotated[float, Field(ge=0)] = 3
     """Least time between two writes of one status that differ in figures only. With ``poll_seconds`` it bounds the lag
-    between database and status: together 5 s."""
+    between database and status: together 4 s, so that 5 s leave a second for everything else."""
     resync_seconds: Seconds = 30
     """Between two full lists of tasks, Jobs and pods: what a broken watch lost is found then."""
     database_wait_seconds: Seconds = 3

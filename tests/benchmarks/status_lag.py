@@ -80,8 +80,11 @@ async def measure(server: Server, tasks: int, seconds: int) -> None:
     while len(cluster.jobs) < tasks:
         await asyncio.sleep(0.1)
     for name in names:
-        engine.controller.mirror.put_job(make_job(name, f"uid-{name}").manifest)
-        engine.controller.mirror.put_pod(make_pod(name=f"pod-{name}", task_id=name))
+        # Into the cluster too, which the operator lists anew from time to time.
+        job, pod = make_job(name, f"uid-{name}").manifest, make_pod(name=f"pod-{name}", task_id=name)
+        cluster.jobs[job["metadata"]["name"]], cluster.pods[pod["metadata"]["name"]] = job, pod
+        engine.controller.mirror.put_job(job)
+        engine.controller.mirror.put_pod(pod)
         engine.queue.add(name)
     committed = await asyncio.to_thread(write_progress, server, names, seconds)
     await asyncio.sleep(settings.status_seconds + settings.poll_seconds + 1)

@@ -1,5 +1,6 @@
 """The main job, whole: rules in by REST or kubectl, rows out, judged by an independent relabelling."""
 
+import json
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ from labeltask_testing.cluster_commands import apply, kubectl, kubectl_json
 from labeltask_testing.database_rows import assert_as_expected
 from labeltask_testing.installation import Body, Installation, wait_until
 from labeltask_testing.requests import CONTENT, GENDER, expected_rows, gender_request, gender_resource
+from labeltask_testing.running_tasks import assert_whole
 from labeltask_testing.source_rows import Post
 
 
@@ -79,6 +81,21 @@ def test_a_task_by_kubectl_leaves_the_same_rows(
         "AGE",
     ]
     assert shown.splitlines()[1].split()[:4] == [name, "SUCCESS", "finish", "100"]
+
+
+def test_rules_may_be_kept_in_a_config_map_as_rest_callers_write_them(
+    installation: Installation, connection_secret: str, posts: list[Post]
+) -> None:
+    metadata = {"name": "kept-rules", "namespace": installation.namespace}
+    rules = {"rules.json": json.dumps(GENDER)}
+    task = gender_resource(installation, "by-config-map", connection_secret)
+    del task["spec"]["pattern"]
+    task["spec"]["patternFrom"] = {"configMapKeyRef": {"name": "kept-rules", "key": "rules.json"}}
+    apply({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": rules}, task)
+    task_id = kubectl_json("get", "labeltask", "by-config-map", "--namespace", installation.namespace)["metadata"][
+        "uid"
+    ]
+    assert_whole(installation, task_id.replace("-", ""), posts)
 
 
 def test_nothing_labelled_is_a_success_without_production_rows(installation: Installation, posts: list[Post]) -> None:

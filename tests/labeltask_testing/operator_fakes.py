@@ -139,7 +139,8 @@ class FakeCluster:
     def iter_events(self, uid: str) -> Iterator[Manifest]:
         if "iter_events" in self.refuse:
             raise self.refuse["iter_events"]
-        return (copy.deepcopy(event) for event in self.events.values() if event["involvedObject"]["uid"] == uid)
+        found = copy.deepcopy(list(self.events.values()))
+        return (event for event in found if event["involvedObject"]["uid"] == uid)
 
     def ensure_event(self, manifest: Manifest) -> None:
         if "ensure_event" in self.refuse:

@@ -74,9 +74,9 @@ def test_figures_are_written_at_most_once_in_status_seconds_and_with_nothing_els
     bench.wait(1)
     bench.store.rows[TASK_ID] = make_progress(Stat.STARTED, rows=(260, 20, 1000), heartbeat_age=1)
     bench.controller.poll()
-    assert bench.look(name) == pytest.approx(3)
+    assert bench.look(name) == pytest.approx(2)
     assert len(bench.cluster.patches) == before
-    bench.wait(3)
+    bench.wait(2)
     bench.look(name)
     (patch,) = bench.cluster.patches[before:]
     assert set(patch) == {"progress"}
