@@ -2,7 +2,6 @@
 
 import json
 import os
-import resource
 import subprocess
 import sys
 import time
@@ -30,6 +29,9 @@ class Timing:
     """Phase 1, from the cut range to the last slice."""
     producing: float
     worker_cpu: float
+    """Processor seconds of all workers in phase 1, which hold on a busy machine too."""
+    server_cpu: float
+    """The same of the server, whatever else it did meanwhile (writing pages out, purging)."""
     rows_read: int
     rows_labelled: int
     peak_mib: float
@@ -82,43 +84,54 @@ def make_task(folder: Path, server: Server, table: str, pattern: dict[str, Any],
 def time_workers(server: Server, folder: Path, task: TaskDocument, workers: int = 1) -> Timing:
     """Run a task from an empty output schema to its end."""
     server.execute(f"DROP DATABASE IF EXISTS `{OUTPUT}`", f"CREATE DATABASE `{OUTPUT}`")
-    cpu_before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert server.process is not None
     began = time.monotonic()
-    logs = [(folder / f"log_{index}").open("w+b") for index in range(workers)]
+    log = (folder / "log").open("w+b")
     processes = [
         subprocess.Popen(
             [sys.executable, "-m", "labeltask_worker", "run", "--task-dir", str(folder)],
             stdin=subprocess.DEVNULL,
-            stdout=logs[index],
-            stderr=logs[index],
+            stdout=log if index else subprocess.PIPE,
+            stderr=subprocess.STDOUT,
             env={**os.environ, "JOB_COMPLETION_INDEX": str(index)},
         )
         for index in range(workers)
     ]
+    moments: dict[str, tuple[datetime, float, float]] = {}
+    assert processes[0].stdout is not None
+    for line in processes[0].stdout:
+        log.write(line)
+        event = json.loads(line)
+        used = sum(_cpu_seconds(process.pid) for process in processes)
+        moments[event["event"]] = (datetime.fromisoformat(event["timestamp"]), used, _cpu_seconds(server.process.pid))
     codes = [process.wait() for process in processes]
     whole = time.monotonic() - began
-    cpu_after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    for log in logs:
-        log.seek(0)
-    texts = [log.read().decode() for log in logs]
-    for log in logs:
-        log.close()
-    assert codes == [0] * workers, texts
-    moments = {
-        event["event"]: datetime.fromisoformat(event["timestamp"]) for event in map(json.loads, texts[0].splitlines())
-    }
+    log.seek(0)
+    assert codes == [0] * workers, log.read().decode()
+    log.close()
+    cut, labelled, complete = (moments[name] for name in ("range cut", "all slices are done", "the task is complete"))
     row = server.execute(
         f"SELECT length_receive_table, length_output_table, peak_memory FROM `{OUTPUT}`.state WHERE stat = 'SUCCESS'"
     )[0]
     return Timing(
         whole,
-        (moments["all slices are done"] - moments["range cut"]).total_seconds(),
-        (moments["the task is complete"] - moments["all slices are done"]).total_seconds(),
-        cpu_after.ru_utime + cpu_after.ru_stime - cpu_before.ru_utime - cpu_before.ru_stime,
+        (labelled[0] - cut[0]).total_seconds(),
+        (complete[0] - labelled[0]).total_seconds(),
+        labelled[1] - cut[1],
+        labelled[2] - cut[2],
         int(row[0]),
         int(row[1]),
         float(row[2]),
     )
+
+
+def _cpu_seconds(pid: int) -> float:
+    """Return what a process has used of the processor, user and system; 0 for one that has ended."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except FileNotFoundError:
+        return 0.0
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def time_dry_run(folder: Path) -> dict[str, Any]:

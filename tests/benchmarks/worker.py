@@ -54,7 +54,8 @@ class Bench:
             f"client; whole process {best.rows_read / best.whole:,.0f} rows/s = {client / best.whole:.0%}; "
             f"{best.rows_labelled / best.rows_read:.1%} labelled; phase 2 {best.producing:.2f} s "
             f"({best.producing / best.whole:.0%}, {best.rows_labelled / best.producing:,.0f} rows/s); "
-            f"worker {best.worker_cpu:.2f} s of processor; peak {best.peak_mib:.0f} MiB",
+            f"processor in phase 1: worker {min(t.worker_cpu for t in timings):.2f} s, "
+            f"server {min(t.server_cpu for t in timings):.2f} s; peak {max(t.peak_mib for t in timings):.0f} MiB",
             flush=True,
         )
         return best

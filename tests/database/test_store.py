@@ -11,7 +11,7 @@ from labeltask_store import authors, ledger_sums, slices, state_table
 from labeltask_store.connection import DbConnection, Driver, open_connection, rows_of
 from labeltask_store.slice_plan import PlannedSlice, cut_range
 from labeltask_store.slices import TableCount
-from labeltask_store.source_rows import Position
+from labeltask_store.source_access import Position
 from labeltask_store.workers import WORKER_TABLES, Fenced, Worker, register
 from labeltask_testing.source_rows import END, START
 

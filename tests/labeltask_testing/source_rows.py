@@ -8,6 +8,7 @@ import random
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from functools import cache
+from hashlib import md5
 from importlib.util import find_spec
 from itertools import islice
 from pathlib import Path
@@ -142,6 +143,12 @@ def generate_posts(
             lost = chance.choice(("s_id", "author", "title", "content", "s_area_id"))
             post = Post._make(None if name == lost else value for name, value in zip(COLUMNS, post, strict=True))
         yield post
+
+
+def with_ids_in_no_order(posts: Iterable[Post]) -> Iterator[Post]:
+    """Yield posts with other ids, which have nothing to do with when they were written."""
+    for post in posts:
+        yield post._replace(id=md5(post.id.encode(), usedforsecurity=False).hexdigest())
 
 
 def create_source_table(db: Any, schema: str, table: str = "ts_page_content") -> None:

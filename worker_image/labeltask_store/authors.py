@@ -4,8 +4,9 @@ Rows of ``label_author_digest`` hold 16-byte digests of ``source_author`` that w
 duplicates between workers, slices and restarts are harmless. labelling.md, "The `state` table", uniq_source_author.
 """
 
-import hashlib
 from collections.abc import Iterable, Mapping
+
+from xxhash import xxh3_128_digest
 
 from labeltask_store.connection import DbConnection, changed_by, rows_of
 from labeltask_store.sql import marks, qualified
@@ -30,7 +31,7 @@ AUTHOR_TABLES = {
 
 def digest_of(source_author: bytes) -> bytes:
     """Return the digest under which an author, given in UTF-8, is counted."""
-    return hashlib.blake2b(source_author, digest_size=DIGEST_BYTES).digest()
+    return xxh3_128_digest(source_author)
 
 
 def append_authors(

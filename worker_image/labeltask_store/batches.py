@@ -8,7 +8,7 @@ from labeltask_store.connection import DbConnection
 from labeltask_store.result_tables import NewRow, ResultTable, build_inserts, run_insert
 from labeltask_store.rule_hits import HitCounts, append_hits
 from labeltask_store.slices import Claim, TableCount, advance, load_claim, lock_claim
-from labeltask_store.source_rows import Position
+from labeltask_store.source_access import Position
 from labeltask_store.workers import Fenced
 
 

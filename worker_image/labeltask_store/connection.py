@@ -93,8 +93,9 @@ def open_connection(
     try:
         cursor = db.cursor()
         # READ COMMITTED: no gap locks (tasks that write one result table side by side would deadlock on them), and a
-        # long-lived connection sees what others commit.
-        cursor.execute("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED")
+        # long-lived connection sees what others commit. A stream's statements all see the same moment.
+        isolation = "REPEATABLE READ" if stream else "READ COMMITTED"
+        cursor.execute(f"SET SESSION TRANSACTION ISOLATION LEVEL {isolation}")
         if idle_seconds is not None:
             cursor.execute(f"SET SESSION wait_timeout = {idle_seconds:d}")
         cursor.close()

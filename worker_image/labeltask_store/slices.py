@@ -13,7 +13,7 @@ from typing import Any
 from labeltask_contract.times import format_time
 from labeltask_store.connection import DbConnection, changed_by, error_code, rows_of
 from labeltask_store.slice_plan import PlannedSlice
-from labeltask_store.source_rows import Position
+from labeltask_store.source_access import Position
 from labeltask_store.sql import marks, qualified
 from labeltask_store.state_table import SLICE_TABLE, STATE_TABLE
 from labeltask_store.workers import WORKER_TABLE, Fenced, Worker, is_registered

@@ -1,4 +1,4 @@
-"""Read source rows: a half-open range of post_time as lazy batches, in (post_time, id) order.
+"""Read source rows: a half-open range of post_time as lazy batches, one after the other in (post_time, id) order.
 
 labelling.md, "Input": every row in range is read exactly once; s_id, author and the predicted column are NOT NULL.
 """
@@ -6,25 +6,27 @@ labelling.md, "Input": every row in range is read exactly once; s_id, author and
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import repeat
-from typing import NamedTuple
+from operator import itemgetter
 
 from labeltask_contract.task_document import TaskDocument
 from labeltask_contract.times import format_time, parse_time
 from labeltask_store.connection import DbConnection, rows_of
 from labeltask_store.slice_plan import source_of
+from labeltask_store.source_access import Access, Position
+from labeltask_store.source_windows import Window, find_window
 from labeltask_store.sql import qualified, quote
 
 BATCH_BYTES = 4 * 1024 * 1024
 """Most text that a batch holds, whatever its row limit; a single longer row is a batch of its own."""
 FETCH_BYTES = 1024 * 1024
 FETCH_ROWS = 1_000
+WINDOW_BYTES = 3 * 1024 * 1024
+"""Text that a window shall hold: rows differ, and one that reaches BATCH_BYTES is read again, in the order of time."""
+FIRST_WINDOW_ROWS = 1_000
 
-
-class Position(NamedTuple):
-    """Where reading goes on: behind this row."""
-
-    post_time: str
-    id: str
+Row = tuple[bytes, ...]
+"""id, s_id, author, post_time and, where it is another column, the text."""
+_POST_TIME = itemgetter(3)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,69 +68,63 @@ def probe_source(db: DbConnection, task: TaskDocument) -> None:
     db.rollback()
 
 
-@dataclass(frozen=True)
-class Access:
-    """How the source is read in order: the index over post_time, if there is one, and what orders ids."""
+class SourceReader:
+    """Reads slices of a task's source; what it learns of the size of rows serves the slices that follow."""
 
-    index: str | None
-    id_order: str = "id"
+    def __init__(self, task: TaskDocument, access: Access) -> None:
+        self._task = task
+        self._access = access
+        self._window_rows = min(task.batch_rows, FIRST_WINDOW_ROWS)
 
-    @property
-    def sorts(self) -> bool:
-        """Whether the server sorts a slice's rows before it sends the first one."""
-        return self.index is None or self.id_order != "id"
+    def iter_batches(self, db: DbConnection, start: str, end: str, behind: Position | None) -> Iterator[SourceRows]:
+        """Yield the rows with ``start <= post_time < end`` behind a position, at most ``task.batch_rows`` at a time.
 
+        ``db`` streams (unbuffered, bytes); it serves nothing else until the last batch has been taken.
+        """
+        ready: SourceRows | None = None
+        while window := self._next_window(db, start, end, behind):
+            rows = self._select_window(db, window, behind)
+            if ready:
+                # The server reads the next window meanwhile.
+                yield ready
+            batch = rows.take(self._task.batch_rows)
+            whole = not rows.take(1)
+            rows.close()
+            self._window_rows = min(self._task.batch_rows, max(1, rows.count * WINDOW_BYTES // (rows.size + 1)))
+            ready = _in_order_of_time(batch) if whole and batch else None
+            if not whole:
+                break
+            start, behind = window.end, None
+        if ready:
+            yield ready
+        if start < end:
+            yield from self._iter_by_time(db, start, end, behind)
 
-def find_access(db: DbConnection, task: TaskDocument) -> Access:
-    """Return how to read the task's source in (post_time, id) order."""
-    unique = rows_of(
-        db,
-        "SELECT index_name FROM information_schema.statistics WHERE table_schema = %s AND table_name = %s "
-        "GROUP BY index_name HAVING MAX(non_unique) = 0 AND COUNT(*) = 1 AND MAX(column_name) = 'id'",
-        (task.input_schema, task.input_table),
-    )
-    # Without a unique key, ids that a collation takes for one another would be one place of the cursor.
-    order = "id" if unique else "CONVERT(id USING utf8mb4) COLLATE utf8mb4_bin"
-    return Access(find_time_index(db, task), order)
+    def _next_window(self, db: DbConnection, start: str, end: str, behind: Position | None) -> Window | None:
+        if not self._access.lies_by_id or self._access.index is None or start >= end:
+            return None
+        begin = start if behind is None else max(start, behind.post_time)
+        return find_window(db, self._task, self._access.index, begin, end, self._window_rows)
 
+    def _select_window(self, db: DbConnection, window: Window, behind: Position | None) -> "RowStream":
+        condition = "id >= %s AND id <= %s AND post_time >= %s AND post_time < %s"
+        values = [window.first_id, window.last_id, window.start, window.end]
+        if behind is not None:
+            condition += " AND (post_time > %s OR id > %s)"
+            values += [behind.post_time, behind.id]
+        source = source_of(self._task.input_schema, self._task.input_table, "PRIMARY")
+        return RowStream(db, self._task, f"FROM {source} WHERE {condition}", " ORDER BY id", values)
 
-def find_time_index(db: DbConnection, task: TaskDocument) -> str | None:
-    """Return the name of the index that starts with post_time, the shortest if there are several, or None."""
-    rows = rows_of(
-        db,
-        "SELECT a.index_name FROM information_schema.statistics a JOIN information_schema.statistics b "
-        "ON a.table_schema = b.table_schema AND a.table_name = b.table_name AND a.index_name = b.index_name "
-        "WHERE a.table_schema = %s AND a.table_name = %s AND a.seq_in_index = 1 AND a.column_name = 'post_time' "
-        "GROUP BY a.index_name ORDER BY COUNT(*), a.index_name LIMIT 1",
-        (task.input_schema, task.input_table),
-    )
-    db.rollback()
-    if not rows:
-        return None
-    name = str(rows[0][0])
-    try:
-        quote(name)
-    except ValueError:
-        return None
-    return name
-
-
-def iter_batches(
-    db: DbConnection, task: TaskDocument, access: Access, start: str, end: str, behind: Position | None
-) -> Iterator[SourceRows]:
-    """Yield the rows with ``start <= post_time < end`` behind a position, at most ``task.batch_rows`` at a time.
-
-    ``db`` streams (unbuffered, bytes); it serves nothing else until the last batch has been taken.
-    """
-    condition = "post_time >= %s AND post_time < %s"
-    values: list[str] = [start, end]
-    if behind is not None:
-        values[0] = max(start, behind.post_time)
-        condition += f" AND (post_time > %s OR {access.id_order} > %s)"
-        values += [behind.post_time, behind.id]
-    source = source_of(task.input_schema, task.input_table, access.index)
-    order = f" ORDER BY post_time, {access.id_order}"
-    return _batches(db, task, f"FROM {source} WHERE {condition}", order, values)
+    def _iter_by_time(self, db: DbConnection, start: str, end: str, behind: Position | None) -> Iterator[SourceRows]:
+        condition = "post_time >= %s AND post_time < %s"
+        values: list[str] = [start, end]
+        if behind is not None:
+            values[0] = max(start, behind.post_time)
+            condition += f" AND (post_time > %s OR {self._access.id_order} > %s)"
+            values += [behind.post_time, behind.id]
+        source = source_of(self._task.input_schema, self._task.input_table, self._access.index)
+        order = f" ORDER BY post_time, {self._access.id_order}"
+        return RowStream(db, self._task, f"FROM {source} WHERE {condition}", order, values).batches()
 
 
 def iter_all(db: DbConnection, task: TaskDocument) -> Iterator[SourceRows]:
@@ -136,36 +132,61 @@ def iter_all(db: DbConnection, task: TaskDocument) -> Iterator[SourceRows]:
     source = qualified(task.input_schema, task.input_table)
     condition = "post_time >= %s AND post_time < %s"
     values = [format_time(parse_time(task.start_time)), format_time(parse_time(task.end_time))]
-    return _batches(db, task, f"FROM {source} WHERE {condition}", "", values)
+    return RowStream(db, task, f"FROM {source} WHERE {condition}", "", values).batches()
 
 
-def _batches(
-    db: DbConnection, task: TaskDocument, source: str, order: str, values: Sequence[str]
-) -> Iterator[SourceRows]:
-    column = task.predict_type.column
-    # The author is the text where no other column is read.
-    own_text = "" if column == "author" else quote(column)
-    wanted = ", ".join(filter(None, ("id, s_id, author, post_time", own_text)))
-    present = " AND ".join(f"{name} IS NOT NULL" for name in filter(None, ("s_id", "author", own_text)))
-    cursor = db.cursor()
-    cursor.execute(f"SELECT {wanted} {source} AND {present}{order}", tuple(values))
-    batch: list[tuple[bytes, ...]] = []
-    batch_bytes = 0
-    fetch = 16
-    while rows := cursor.fetchmany(min(fetch, task.batch_rows - len(batch))):
-        # Authors may be as long as texts.
-        lengths = [len(row[2]) + len(row[4]) for row in rows] if own_text else [len(row[2]) for row in rows]
-        batch += rows
-        batch_bytes += sum(lengths)
-        fetch = max(1, min(FETCH_ROWS, fetch * 4, FETCH_BYTES // (max(lengths) + 1)))
-        if len(batch) >= task.batch_rows or batch_bytes >= BATCH_BYTES:
+class RowStream:
+    """Rows of one statement as the server sends them; memory is bounded by what one call takes."""
+
+    def __init__(self, db: DbConnection, task: TaskDocument, source: str, order: str, values: Sequence[str]) -> None:
+        column = task.predict_type.column
+        # The author is the text where no other column is read.
+        self._own_text = column != "author"
+        own_text = quote(column) if self._own_text else ""
+        wanted = ", ".join(filter(None, ("id, s_id, author, post_time", own_text)))
+        present = " AND ".join(f"{name} IS NOT NULL" for name in filter(None, ("s_id", "author", own_text)))
+        self._batch_rows = task.batch_rows
+        self._cursor = db.cursor()
+        self._cursor.execute(f"SELECT {wanted} {source} AND {present}{order}", tuple(values))
+        self._fetch = 16
+        self.count = 0
+        """Rows taken."""
+        self.size = 0
+        """Bytes of author and text in them."""
+
+    def take(self, most: int) -> list[Row]:
+        """Return the next rows: ``most``, fewer when they reach BATCH_BYTES, fewer still only at the end."""
+        batch: list[Row] = []
+        size = 0
+        while len(batch) < most and size < BATCH_BYTES:
+            rows = self._cursor.fetchmany(min(self._fetch, most - len(batch)))
+            if not rows:
+                break
+            # Authors may be as long as texts.
+            lengths = [len(row[2]) + len(row[4]) for row in rows] if self._own_text else [len(row[2]) for row in rows]
+            batch += rows
+            size += sum(lengths)
+            self._fetch = max(1, min(FETCH_ROWS, self._fetch * 4, FETCH_BYTES // (max(lengths) + 1)))
+        self.count += len(batch)
+        self.size += size
+        return batch
+
+    def batches(self) -> Iterator[SourceRows]:
+        """Yield all of them, in their order."""
+        while batch := self.take(self._batch_rows):
             yield _by_column(batch)
-            batch, batch_bytes = [], 0
-    if batch:
-        yield _by_column(batch)
-    cursor.close()
+        self.close()
+
+    def close(self) -> None:
+        """Have the connection ready for another statement."""
+        self._cursor.close()
 
 
-def _by_column(rows: Sequence[tuple[bytes, ...]]) -> SourceRows:
+def _in_order_of_time(rows: list[Row]) -> SourceRows:
+    # Stable: rows of one time stay in the database's order of ids, which may be another than that of bytes.
+    return _by_column(sorted(rows, key=_POST_TIME))
+
+
+def _by_column(rows: Sequence[Row]) -> SourceRows:
     columns = list(zip(*rows, strict=True))
     return SourceRows(*columns, *repeat(columns[2], 5 - len(columns)))

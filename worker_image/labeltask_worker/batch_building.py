@@ -43,21 +43,21 @@ class BatchBuilder:
         Authors are left out of later batches: whoever drops a batch must not commit a later one of this builder.
         ``remember=False`` returns a batch that is right by itself, with all its authors.
         """
+        sources = Counter(rows.s_ids)
+        table_of = {source: self._table_of(source) for source in sources}
         read: dict[str, int] = defaultdict(int)
-        for source, count in Counter(rows.s_ids).items():
-            read[self._table_of(source)] += count
-        # Each pair once, with its source id.
-        authors = dict(zip(map(_SEPARATOR.join, zip(rows.s_ids, rows.authors, strict=True)), rows.s_ids, strict=True))
-        fresh = set(authors)
+        for source, count in sources.items():
+            read[table_of[source]] += count
+        fresh = set(map(_SEPARATOR.join, zip(rows.s_ids, rows.authors, strict=True)))
         if remember:
             if len(self._seen) > AUTHORS_REMEMBERED:
                 self._seen.clear()
-            fresh = fresh - self._seen
-            self._seen.update(fresh)
+            fresh -= self._seen
+            self._seen |= fresh
         digests: dict[str, list[bytes]] = defaultdict(list)
         for pair in fresh:
-            author = _stripped(pair.replace(_SEPARATOR, b"_"))
-            digests[self._table_of(authors[pair])].append(digest_of(author))
+            source, _, author = pair.partition(_SEPARATOR)
+            digests[table_of[source]].append(digest_of(_stripped(source + b"_" + author)))
         joined = {table: b"".join(found) for table, found in digests.items()}
         hits = None if labelling.matched is None else count_hits(labelling.matched)
         return Batch(rows.last, dict(read), self._results(rows, labelling.labelled), joined, hits)

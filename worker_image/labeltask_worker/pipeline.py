@@ -20,7 +20,8 @@ from labeltask_store.ledger_sums import Totals
 from labeltask_store.progress import write_progress
 from labeltask_store.result_tables import ResultTable, RowDoesNotFit, ensure_table
 from labeltask_store.slices import Claim, claim_slice, finish_slice, release
-from labeltask_store.source_rows import Access, SourceRows, iter_batches
+from labeltask_store.source_access import Access
+from labeltask_store.source_rows import SourceReader, SourceRows
 from labeltask_store.workers import Worker
 from labeltask_worker.background import Background
 from labeltask_worker.batch_building import BatchBuilder
@@ -69,7 +70,7 @@ class Pipeline:
         self._matcher = matcher
         self._builder = builder
         self._stop = stop
-        self._access = access
+        self._reader = SourceReader(task, access)
         self._read_seconds = SORT_SECONDS if access.sorts else READ_SECONDS
         self._tables = tables
         self._end_time = format_time(parse_time(task.end_time))
@@ -140,7 +141,7 @@ class Pipeline:
         while True:
             try:
                 with self._database.stream(self._read_seconds) as stream:
-                    for rows in iter_batches(stream, self._task, self._access, claim.start, claim.end, behind):
+                    for rows in self._reader.iter_batches(stream, claim.start, claim.end, behind):
                         self._label_batch(rows, background)
                         behind = rows.last
                         retry.succeeded()

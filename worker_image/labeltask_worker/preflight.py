@@ -14,7 +14,8 @@ from labeltask_store.production_tables import production_table
 from labeltask_store.result_tables import ResultTable, find_tables
 from labeltask_store.rule_hits import REPORT_TABLES
 from labeltask_store.slices import SLICE_TABLES, ensure_tables
-from labeltask_store.source_rows import Access, columns_of, find_access, probe_source
+from labeltask_store.source_access import Access, find_access
+from labeltask_store.source_rows import columns_of, probe_source
 from labeltask_store.state_table import StateRow, ensure_state_table, insert_pending, read_state
 from labeltask_store.workers import WORKER_TABLES
 from labeltask_worker.database import Database

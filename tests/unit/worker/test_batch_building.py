@@ -9,7 +9,8 @@ from labeltask_store.authors import digest_of
 from labeltask_store.batches import Batch
 from labeltask_store.result_tables import NewRow
 from labeltask_store.rule_hits import HitCounts, RuleKey
-from labeltask_store.source_rows import Position, SourceRows
+from labeltask_store.source_access import Position
+from labeltask_store.source_rows import SourceRows
 from labeltask_worker import batch_building
 from labeltask_worker.batch_building import BatchBuilder
 from labeltask_worker.matching import LabelledText, Labelling
