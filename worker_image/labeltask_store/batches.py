@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from labeltask_store.authors import append_authors
-from labeltask_store.connection import DbConnection
+from labeltask_store.connection import DbConnection, Escape
 from labeltask_store.result_tables import NewRow, ResultTable, build_inserts, run_insert
 from labeltask_store.rule_hits import HitCounts, append_hits
 from labeltask_store.slices import Claim, TableCount, advance, load_claim, lock_claim
@@ -23,23 +23,33 @@ class Batch:
     rule_hits: HitCounts | None = None
 
 
-def commit_batch(
-    db: DbConnection,
+Statements = Mapping[str, Sequence[bytes]]
+"""The INSERTs of a batch by result table, ready to be sent."""
+
+
+def build_statements(
+    escape: Escape,
     schema: str,
-    claim: Claim,
+    task_id: str,
     batch: Batch,
     tables: Mapping[str, ResultTable],
     packet_bytes: int,
-) -> Claim:
+) -> Statements:
+    """Return what writes ``batch``'s results; ``tables`` has each of theirs.
+
+    :raises RowDoesNotFit: naming the first row that exceeds the packet or a column.
+    """
+    return {
+        name: build_inserts(escape, schema, tables[name], task_id, rows, packet_bytes)
+        for name, rows in batch.results.items()
+    }
+
+
+def commit_batch(db: DbConnection, schema: str, claim: Claim, batch: Batch, statements: Statements) -> Claim:
     """Write and commit ``batch``; return the claim as it stands behind it. A repeat after a lost answer is harmless.
 
     :raises Fenced: when the claim is lost; nothing has changed then.
-    :raises RowDoesNotFit: before anything is written.
     """
-    statements = {
-        name: build_inserts(db, schema, tables[name], claim.task_id, rows, packet_bytes)
-        for name, rows in batch.results.items()
-    }
     db.rollback()
     batches = lock_claim(db, schema, claim)
     if batches == claim.batches + 1:

@@ -154,10 +154,14 @@ def changed_by(db: DbConnection, statement: str, values: Sequence[object] = ()) 
         cursor.close()
 
 
-def escaper(db: DbConnection) -> Callable[[bytes], bytes]:
-    """Return what makes text in UTF-8 fit for a string in single quotes, as this session reads it."""
+Escape = Callable[[bytes], bytes]
+"""Makes text in UTF-8 fit for a string in single quotes."""
+
+
+def escaper(db: DbConnection) -> Escape:
+    """Return what escapes text as sessions of :func:`open_connection` read it; for the thread that uses ``db``."""
     escape: Any = getattr(db, "escape_string")  # noqa: B009 - both drivers have it, PEP 249 does not
     if type(db).__module__.startswith("MySQLdb"):
-        native: Callable[[bytes], bytes] = escape
+        native: Escape = escape
         return native
     return lambda value: str(escape(value.decode())).encode()

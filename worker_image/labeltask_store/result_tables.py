@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from labeltask_contract.errors import LabelTaskError, TaskFailure
 from labeltask_contract.reasons import Reason
-from labeltask_store.connection import DbConnection, changed_by, error_code, escaper, rows_of
+from labeltask_store.connection import DbConnection, Escape, changed_by, error_code, rows_of
 from labeltask_store.sql import marks, qualified
 
 STATEMENT_BYTES = 4 * 1024 * 1024
@@ -146,17 +146,17 @@ def max_packet_bytes(db: DbConnection) -> int:
 
 
 def build_inserts(
-    db: DbConnection, schema: str, table: ResultTable, task_id: str, rows: Sequence[NewRow], packet_bytes: int
+    escape: Escape, schema: str, table: ResultTable, task_id: str, rows: Sequence[NewRow], packet_bytes: int
 ) -> list[bytes]:
     """Return INSERT statements for ``rows``, few and none longer than the server takes; nothing is sent yet.
 
     :raises RowDoesNotFit: naming the first row that exceeds the packet or a column.
     """
-    return list(_iter_inserts(db, schema, table, task_id, rows, packet_bytes))
+    return list(_iter_inserts(escape, schema, table, task_id, rows, packet_bytes))
 
 
 def _iter_inserts(
-    db: DbConnection, schema: str, table: ResultTable, task_id: str, rows: Sequence[NewRow], packet_bytes: int
+    escape: Escape, schema: str, table: ResultTable, task_id: str, rows: Sequence[NewRow], packet_bytes: int
 ) -> Iterator[bytes]:
     limits = _limits(table)
     most = {name: _surely_fitting_bytes(limits, name) for name in NewRow._fields}
@@ -167,7 +167,6 @@ def _iter_inserts(
     tail = b" ON DUPLICATE KEY UPDATE task_id = task_id"
     fixed = len(head) + len(tail) + _PACKET_OVERHEAD_BYTES
     allowed = min(packet_bytes, STATEMENT_BYTES)
-    escape = escaper(db)
     template = b"('%b','" + escape(task_id.encode()) + b"','%b','%b','%b','%b','%b')"
     pending: list[bytes] = []
     size = fixed

@@ -6,6 +6,7 @@ may be cut off by a kill: what is not committed is read again by whoever claims 
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 
 import structlog
@@ -14,8 +15,8 @@ from labeltask_contract.errors import TaskFailure
 from labeltask_contract.reasons import Reason
 from labeltask_contract.task_document import TaskDocument
 from labeltask_contract.times import format_time, parse_time
-from labeltask_store.batches import Batch, commit_batch
-from labeltask_store.connection import READ_SECONDS
+from labeltask_store.batches import Batch, Statements, build_statements, commit_batch
+from labeltask_store.connection import READ_SECONDS, Escape, escaper
 from labeltask_store.ledger_sums import Totals
 from labeltask_store.progress import write_progress
 from labeltask_store.result_tables import ResultTable, RowDoesNotFit, ensure_table
@@ -26,7 +27,7 @@ from labeltask_store.workers import Worker
 from labeltask_worker.background import Background
 from labeltask_worker.batch_building import BatchBuilder
 from labeltask_worker.database import RETRY_SECONDS, Database, Retry
-from labeltask_worker.matching import Labelling, Matcher
+from labeltask_worker.matching import Matcher
 from labeltask_worker.memory import peak_memory_mib
 from labeltask_worker.shutdown import Stop
 
@@ -141,8 +142,9 @@ class Pipeline:
         while True:
             try:
                 with self._database.stream(self._read_seconds) as stream:
+                    escape = escaper(stream)
                     for rows in self._reader.iter_batches(stream, claim.start, claim.end, behind):
-                        self._label_batch(rows, background)
+                        self._label_batch(rows, escape, background)
                         behind = rows.last
                         retry.succeeded()
             except Exception as error:
@@ -151,42 +153,48 @@ class Pipeline:
             else:
                 return
 
-    def _label_batch(self, rows: SourceRows, background: Background) -> None:
+    def _label_batch(self, rows: SourceRows, escape: Escape, background: Background) -> None:
         while len(rows):
             self._stop.check()
             labelling = self._matcher.match(rows.texts, pause_seconds=MATCH_SECONDS)
             part = rows if labelling.done == len(rows) else rows.part(0, labelling.done)
             batch = self._builder.build(part, labelling)
-            background.put(partial(self._commit, part, labelling, batch))
+            try:
+                self._write(batch, escape, background)
+            except RowDoesNotFit as error:
+                # Everything before the row is committed, so that its place is known and nothing is lost.
+                position = part.ids.index(error.row_id)
+                if position:
+                    before = self._builder.build(part.part(0, position), labelling.before(position), remember=False)
+                    self._write(before, escape, background)
+                raise TaskFailure(Reason.ROW_TOO_LARGE, str(error)) from None
             rows = rows.part(labelling.done)
 
-    def _commit(self, rows: SourceRows, labelling: Labelling, batch: Batch) -> None:
-        try:
-            self._held = claim = self._store(batch)
-        except RowDoesNotFit as error:
-            # Everything before the row is committed, so that its place is known and nothing is lost.
-            position = rows.ids.index(error.row_id)
-            if position:
-                before = self._builder.build(rows.part(0, position), labelling.before(position), remember=False)
-                self._held = self._store(before)
-            raise TaskFailure(Reason.ROW_TOO_LARGE, str(error)) from None
-        written = {name for name, count in claim.tables.items() if count.labelled}
+    def _write(self, batch: Batch, escape: Escape, background: Background) -> None:
+        """Hand the batch to the thread that commits, as statements: to make them is work for this one."""
+        missing = [name for name in batch.results if name not in self._tables]
+        if missing:
+            # DDL commits whatever is open, so it happens between transactions.
+            background.drain()
+        for name in missing:
+            self._tables[name] = self._database.run(
+                partial(ensure_table, schema=self._schema, name=name), where=f"table {self._schema}.{name}"
+            )
+        statements = build_statements(
+            escape, self._schema, self._task.task_id, batch, self._tables, self._database.packet_bytes
+        )
+        background.put(partial(self._commit, replace(batch, results={}), statements))
+
+    def _commit(self, batch: Batch, statements: Statements) -> None:
+        claim = self._claim
+        self._held = moved = self._database.run(
+            lambda db: commit_batch(db, self._schema, claim, batch, statements),
+            where=f"a batch for {', '.join(f'{self._schema}.{name}' for name in sorted(statements))}",
+        )
+        written = {name for name, count in moved.tables.items() if count.labelled}
         if written - self._reported_tables or time.monotonic() - self._reported_at >= PROGRESS_SECONDS:
             self._reported_tables |= written
             self.report()
-
-    def _store(self, batch: Batch) -> Claim:
-        claim = self._claim
-        for name in batch.results:
-            if name not in self._tables:
-                # DDL commits whatever is open, so it happens between transactions.
-                self._tables[name] = self._database.run(
-                    partial(ensure_table, schema=self._schema, name=name), where=f"table {self._schema}.{name}"
-                )
-        return self._database.run(
-            lambda db: commit_batch(db, self._schema, claim, batch, self._tables, self._database.packet_bytes),
-            where=f"a batch for {', '.join(f'{self._schema}.{name}' for name in sorted(batch.results))}",
-        )
 
     def _finish(self) -> None:
         claim = self._claim
