@@ -273,7 +273,7 @@ def test_a_ledger_that_is_lost_halfway_takes_digests_and_rule_hits_of_the_task_w
 
 
 def test_an_aborted_task_stays_aborted_and_its_worker_leaves(stage: Stage) -> None:
-    stage.load(generate_posts(3_000, seed=9))
+    stage.load(generate_posts(3_000, seed=9, nulls=0))
     task = stage.task(batch_rows=10)
     with task.hold(rows=200) as hold:
         run = task.start()
