@@ -1,7 +1,8 @@
 """Tasks that go on slowly until their gate opens, so that no test depends on how fast the machine is.
 
-While the gate of an output schema is closed, the server takes two seconds for each row that goes to the table Ptt; a
-task of one row a transaction then commits rows all the time and is minutes from its end. An open gate costs nothing.
+While the gate of an output schema is closed, the server takes two seconds (or as many as are said) for each row that
+goes to the table Ptt; a task of one row a transaction then commits rows all the time and is minutes from its end. An
+open gate costs nothing.
 """
 
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from labeltask_testing.source_rows import Post, create_source_table, generate_po
 
 TABLE = "gated_posts"
 ROWS = 2_000
-"""A third of them lie outside the tasks' range or are not labelled; every fifth of the others goes to Ptt."""
+"""66 of them go to Ptt."""
 _RIGHTS = "CREATE, ALTER, INDEX, SELECT, INSERT, UPDATE, DELETE, DROP"
 _RESULT_COLUMNS = (
     "id VARCHAR(32) NOT NULL, task_id VARCHAR(32) NOT NULL, source_author TEXT, panel VARCHAR(200), "
@@ -35,11 +36,11 @@ class GatedTasks:
 
     def open(self) -> None:
         """Let everything through from now on."""
-        self._run(f"UPDATE {self.schema}.gate SET closed = 0")
+        self.close(seconds=0)
 
-    def close(self) -> None:
-        """Hold everything up again."""
-        self._run(f"UPDATE {self.schema}.gate SET closed = 1")
+    def close(self, seconds: int = 2) -> None:
+        """Hold everything up again, for so long at each row that goes to Ptt."""
+        self._run(f"UPDATE {self.schema}.gate SET seconds = {seconds}")
 
     def resource(self, name: str, **changes: Any) -> Body:
         """A LabelTask; changes are fields of its spec. A queue of its own, so that none waits for another."""
@@ -111,10 +112,10 @@ def gated_tasks(installation: Installation, secret: str, schema: str) -> GatedTa
             f"CREATE DATABASE IF NOT EXISTS {schema} CHARACTER SET utf8mb4",
             f"GRANT {_RIGHTS} ON {schema}.* TO '{installation.database.user}'@'%'",
             f"CREATE TABLE IF NOT EXISTS {schema}.Ptt ({_RESULT_COLUMNS}) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin",
-            f"CREATE OR REPLACE TABLE {schema}.gate (closed INT)",
-            f"INSERT INTO {schema}.gate VALUES (1)",
+            f"CREATE OR REPLACE TABLE {schema}.gate (seconds INT)",
+            f"INSERT INTO {schema}.gate VALUES (2)",
             f"CREATE OR REPLACE TRIGGER {schema}.gated BEFORE INSERT ON {schema}.Ptt FOR EACH ROW "
-            f"DO SLEEP((SELECT 2 * closed FROM {schema}.gate))",
+            f"DO SLEEP((SELECT seconds FROM {schema}.gate))",
         ):
             cursor.execute(statement)
     return tasks

@@ -54,6 +54,8 @@ def test_an_api_server_killed_three_times_costs_twenty_running_tasks_nothing_and
     installation: Installation, connection_secret: str, posts: list[Post]
 ) -> None:
     tasks = gated_tasks(installation, connection_secret, "api_server_killed")
+    # Enough for the twenty to run on, however long the API server takes to come back.
+    tasks.close(seconds=20)
     small = {"requests": {"cpu": "10m", "memory": "64Mi"}}
     ids = tasks.start(*(f"api-{number}" for number in range(20)), resources=small)
     jobs = {name: job_uid(installation, task_id) for name, task_id in ids.items()}

@@ -58,6 +58,8 @@ def served(installation: Installation) -> Iterator[Installation]:
 @pytest.fixture
 def tasks(served: Installation, request: pytest.FixtureRequest) -> Iterator[GatedTasks]:
     tasks = gated_tasks(served, SECRET, f"kueue_{request.node.name}"[:60].strip("_"))
+    # Seven minutes: Kueue and operator may take their time.
+    tasks.close(seconds=6)
     yield tasks
     tasks.open()
     # Whatever is left of a failed test would hold the only place.

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from labeltask_testing.cluster_commands import container_process, kubectl_json
+from labeltask_testing.cluster_commands import container_process, kubectl, kubectl_json
 from labeltask_testing.gated_tasks import GatedTasks, gated_tasks
 from labeltask_testing.installation import Installation
 from labeltask_testing.node_faults import on_node
@@ -48,8 +48,12 @@ def come_and_go(tasks: GatedTasks, number: int) -> None:
     assert installation.delete(f"/api/tasks/{task_id}").status_code == 200
 
 
-def measure(process: int) -> tuple[float, int]:
-    """Resident memory in MiB, and open sockets."""
+def measure(process: int, pod: str, namespace: str) -> tuple[float, int]:
+    """Resident memory in MiB, and open sockets; where the process is gone, its pod's story as an error."""
+    if not on_node("sh", "-c", f"test ! -e /proc/{process} || echo there"):
+        where = ("--namespace", namespace)
+        told = kubectl("logs", pod, *where, "--tail", "30", "--all-containers")
+        raise AssertionError(f"{pod} has ended or was started anew\n{kubectl('describe', 'pod', pod, *where)}\n{told}")
     (line,) = [line for line in on_node("cat", f"/proc/{process}/status").splitlines() if line.startswith("VmRSS:")]
     sockets = on_node("sh", "-c", f"ls -l /proc/{process}/fd | grep -c socket || true")
     return int(line.split()[1]) / 1024, int(sockets)
@@ -62,6 +66,8 @@ def test_memory_and_sockets_stay_flat(installation: Installation, connection_sec
     held = gated_tasks(installation, connection_secret, "long_worker")
     table = {"schema": installation.database.source_schema, "table": "ts_page_content"}
     worker = wait_running_pod(installation, held.start("long-worker", input=table)["long-worker"])
+    # Its 20,000 rows, 529 of them for Ptt, then last for hours.
+    held.close(seconds=20)
     (operator,) = operator_pods(installation)
     chosen = ("--namespace", installation.namespace, "--selector", "app.kubernetes.io/component=gateway")
     (gateway,) = kubectl_json("get", "pods", *chosen)["items"]
@@ -77,7 +83,7 @@ def test_memory_and_sockets_stay_flat(installation: Installation, connection_sec
     for number in looks(MINUTES):
         come_and_go(going, number)
         for part, process in processes.items():
-            taken[part].append(measure(process))
+            taken[part].append(measure(process, containers[part][0], installation.namespace))
     told = []
     for part, values in taken.items():
         judged = values[len(values) // 5 :]

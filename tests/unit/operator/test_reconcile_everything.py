@@ -12,6 +12,7 @@ from typing import Any
 
 from labeltask_contract.stat import ProdStat, Stat, is_final
 from labeltask_operator.job_views import JobView, PodView
+from labeltask_operator.kueue import WorkloadView
 from labeltask_operator.mirror import Mirror
 from labeltask_operator.reconcile import Decision, Observation, Place, decide, recorded_final
 from labeltask_operator.status_fields import build_status
@@ -32,6 +33,7 @@ from labeltask_testing.builders import (
 from labeltask_testing.operator_fakes import make_settings
 
 SETTINGS = make_settings()
+WITH_KUEUE = make_settings(kueue=True)
 GONE = {"deletionTimestamp": ago(1)}
 TASKS = {
     "new": make_labeltask(),
@@ -80,6 +82,11 @@ ROWS = {
     "BREAK": row(Stat.BREAK),
 }
 PLACES = {"a place": Place(None, 10), "no place": Place(2, 10), "no place at the database": Place(1, 3, "db:3306")}
+WORKLOADS = {
+    "none": None,
+    "admissible": WorkloadView({"metadata": {"name": "w"}, "spec": {"active": True}}),
+    "inactive": WorkloadView({"metadata": {"name": "w"}, "spec": {"active": False}}),
+}
 CHANGES_A_JOB = {Step.DELETE_JOB, Step.SUSPEND_JOB, Step.RESUME_JOB, Step.RESIZE_JOB}
 LETS_RUN = {Step.CREATE_JOB, Step.RESUME_JOB}
 
@@ -168,6 +175,22 @@ def test_a_final_row_is_the_outcome_and_lets_nothing_run() -> None:
             assert decision.recheck_seconds, seen
 
 
+def test_success_is_told_by_the_row_alone() -> None:
+    for seen in everything():
+        ending = decide(seen.observation, SETTINGS).ending
+        if ending is not None and ending.stat is Stat.SUCCESS:
+            assert (ending.in_row, seen.row) in ((True, "SUCCESS"), (True, "no data")), seen
+
+
+def test_a_finished_task_stays_as_it_is_unless_the_row_has_ended_otherwise() -> None:
+    for seen in everything():
+        if seen.task in ("failed", "succeeded"):
+            decision = decide(seen.observation, SETTINGS)
+            same = {"failed": ("FAILURE",), "succeeded": ("SUCCESS", "no data")}[seen.task]
+            assert decision.settled is (not seen.observation.row.final or seen.row in same), seen
+            assert decision.ending is None or decision.ending.in_row, seen
+
+
 def test_a_foreign_job_is_never_touched() -> None:
     for seen in everything():
         if seen.job == "foreign":
@@ -225,6 +248,32 @@ def test_decisions_carried_out_come_to_rest_with_one_outcome_and_one_job_at_most
         if seen.observation.row.final and seen.task != "deleted":
             assert observation.row == seen.observation.row, seen
             assert is_final(observation.row.stat, observation.row.prod_stat), seen
+
+
+def with_kueue() -> Iterator[Seen]:
+    """Everything again, with what Kueue may have made of the Job; its quota takes the place of ours."""
+    for seen, workload in product(everything(), WORKLOADS):
+        if seen.place == "a place":
+            yield replace(seen, place=workload, observation=replace(seen.observation, workload=WORKLOADS[workload]))
+
+
+def test_with_kueue_no_job_is_paused_or_let_go_but_by_its_workload() -> None:
+    for seen in with_kueue():
+        step = decide(seen.observation, WITH_KUEUE).step
+        if step in (Step.SUSPEND_JOB, Step.RESUME_JOB):
+            wanted = "admissible" if step is Step.SUSPEND_JOB else "inactive"
+            assert (seen.place, seen.task == "suspended") == (wanted, step is Step.SUSPEND_JOB), seen
+
+
+def test_with_kueue_decisions_come_to_rest_and_all_others_are_the_same() -> None:
+    for seen in with_kueue():
+        decision = decide(seen.observation, WITH_KUEUE)
+        own = decide(seen.observation, SETTINGS)
+        paused = {Step.SUSPEND_JOB, Step.RESUME_JOB} & {decision.step, own.step} or decision.waiting or own.waiting
+        assert paused or decision == own, seen
+        if decision.step in (Step.SUSPEND_JOB, Step.RESUME_JOB):
+            done = WORKLOADS["inactive" if decision.step is Step.SUSPEND_JOB else "admissible"]
+            assert decide(replace(seen.observation, workload=done), WITH_KUEUE).step is Step.NONE, seen
 
 
 def test_the_order_in_which_news_come_does_not_matter() -> None:
