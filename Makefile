@@ -13,6 +13,9 @@ INSTALLED := $(VENV)/.installed
 DEBIAN_PACKAGES := libmariadb-dev pkg-config mariadb-server-core mariadb-client-core faketime
 LOCALKUBE := PYTHONPATH=tests $(BIN)/python -m localkube
 PYTEST := $(BIN)/python -m pytest
+SBOM_DIR ?= dist/sbom
+AUDIT_EXCEPTIONS ?= requirements/audit-exceptions.txt
+PIP_AUDIT ?= $(BIN)/pip-audit
 UV_COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header
 
 .PHONY: help
@@ -85,6 +88,26 @@ manifests: venv ## Write CRDs, rendered chart and OpenAPI document anew from the
 	$(LOCALKUBE) tools
 	eval "$$($(LOCALKUBE) env)" && $(BIN)/python manifests/generate.py
 	$(BIN)/python -m labeltask_gateway.write_openapi api/openapi.json
+
+.PHONY: sbom
+sbom: venv ## Write a CycloneDX bill of the Python packages of each image to dist/sbom.
+	mkdir -p $(SBOM_DIR)
+	for pair in labeltask=control labeltask-worker=worker; do \
+	    $(BIN)/cyclonedx-py requirements --pyproject pyproject.toml --output-reproducible \
+	        --output-file $(SBOM_DIR)/$${pair%=*}.cdx.json requirements/$${pair#*=}.txt; \
+	done
+
+.PHONY: audit
+audit: venv ## Ask PyPI whether a locked package has a known vulnerability that is not excepted.
+	today=$$(date +%F); \
+	excepted=$$(awk -v today="$$today" '/^[^#]/ { \
+	    if ($$2 !~ /^[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]$$/ || NF < 3) wrong = wrong "\n  not ID YYYY-MM-DD why: " $$0; \
+	    else if ($$2 < today) wrong = wrong "\n  over: " $$0; \
+	    print "--ignore-vuln", $$1 \
+	  } END { if (wrong) { print "$(AUDIT_EXCEPTIONS):" wrong > "/dev/stderr"; exit 1 } }' $(AUDIT_EXCEPTIONS)); \
+	for lock in control worker; do \
+	    $(PIP_AUDIT) --requirement requirements/$$lock.txt --disable-pip --require-hashes --strict $$excepted; \
+	done
 
 .PHONY: lock
 lock: venv ## Resolve the dependencies anew and write the lock files with their hashes.

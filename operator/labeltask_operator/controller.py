@@ -120,7 +120,7 @@ class Controller:
         )
 
     def poll(self) -> None:
-        """Read the rows of all running tasks, one query a database; those that changed are enqueued."""
+        """Read the rows of all running tasks, one query an account and schema; those that changed are enqueued."""
         with self._lock:
             followed = [(key, memory) for key, memory in self._memories.items() if memory.follows]
         self.rows.poll(followed)

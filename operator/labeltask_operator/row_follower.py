@@ -1,4 +1,4 @@
-"""Follows the ``state`` rows of running tasks (one query a database and poll) and ends rows whose database was away.
+"""Follows the ``state`` rows of running tasks (one query an account and schema) and ends rows whose database was away.
 
 Input: the memories of running tasks. Output: fresher rows in them; keys of tasks whose row changed.
 """

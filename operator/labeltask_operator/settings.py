@@ -83,7 +83,7 @@ class Settings(BaseSettings):
     """The gateway creates the task first and its Secret a moment later."""
     heartbeat_late_seconds: Seconds = 60
     poll_seconds: Seconds = 1
-    """Between two looks at the state rows; one query a database."""
+    """Between two looks at the state rows; one query for each account and schema."""
     status_seconds: Annotated[float, Field(ge=0)] = 3
     """Least time between two writes of one status that differ in figures only. With ``poll_seconds`` it bounds the lag
     between database and status: together 4 s, so that 5 s leave a second for everything else."""

@@ -82,6 +82,21 @@ def test_helm_test_runs_a_task_and_deletes_it(released: Installation) -> None:
     assert kubectl("get", "labeltasks", "--namespace", released.namespace, "--output", "name") == ""
 
 
+def test_the_notes_warn_of_what_is_open(released: Installation) -> None:
+    notes = run("helm", "get", "notes", RELEASE, "--namespace", NAMESPACE)
+    assert "WARNING: the gateway asks nobody who they are (gateway.auth.mode is none)." in notes
+    assert "networkPolicy.enabled is false: no NetworkPolicy restricts" in notes
+    assert "only where the cluster's network (CNI) enforces them" not in notes
+    chart = str(ROOT / "charts" / "labeltask")
+    settings = ("networkPolicy.enabled=true", "gateway.auth.mode=token", "gateway.auth.tokensSecret=some")
+    closed = run(
+        *("helm", "upgrade", RELEASE, chart, "--namespace", NAMESPACE, "--dry-run", "--reuse-values"),
+        *(part for setting in settings for part in ("--set", setting)),
+    ).rpartition("NOTES:")[2]
+    assert "They take effect only where the cluster's network (CNI) enforces them" in closed
+    assert ("WARNING" in closed, "networkPolicy.enabled is false" in closed) == (False, False)
+
+
 def rights(account: str) -> set[tuple[str, str]]:
     """What an account may do beyond what every account may: resource and verbs, in their order."""
     listed = kubectl(
@@ -145,6 +160,12 @@ def has_later_field() -> bool:
     return "later" in spec_of(kubectl_json("get", "crd", CRDS[0]))
 
 
+def account_files(target: str) -> set[str]:
+    """Names of the files in a pod where Kubernetes mounts the tokens of accounts."""
+    look = "import os; print(*[name for _, _, names in os.walk('/run/secrets') for name in names])"
+    return set(kubectl("exec", target, "--namespace", NAMESPACE, "--", "python", "-c", look).split())
+
+
 def test_a_task_that_runs_outlives_an_upgrade_of_its_definition_too_and_the_rollback(
     released: Installation, posts: list[Post], tmp_path: Path
 ) -> None:
@@ -153,6 +174,9 @@ def test_a_task_that_runs_outlives_an_upgrade_of_its_definition_too_and_the_roll
     with hold_commits(database.as_root, database.output_schema, OUTLIVING, rows=2_000) as hold:
         apply(gender_resource(released, OUTLIVING, SECRET, batchRows=1_000))
         hold.reached()
+        (pod,) = running_pods(released, OUTLIVING)
+        assert account_files(pod) == set()
+        assert "token" in account_files("deployment/labeltask-gateway")
         upgrade(released, "gateway.logLevel=WARNING", "operator.logLevel=WARNING", chart=next_chart(tmp_path))
         assert has_later_field()
         assert released.label_task(OUTLIVING)["status"]["stat"] == "STARTED"

@@ -10,6 +10,7 @@ _PROJECT_FILES = ("pyproject.toml", "README.md", "LICENSE", "requirements/build.
 _PACKAGES = (
     "api/labeltask_contract",
     "api/labeltask_gateway",
+    "api/labeltask_logs",
     "operator/labeltask_operator",
     "worker_image/labeltask_store",
     "worker_image/labeltask_worker",

@@ -56,3 +56,10 @@ def test_the_chinese_readme_says_what_the_english_one_says() -> None:
 def test_the_readmes_yaml_is_a_task_that_the_contract_accepts() -> None:
     (example,) = re.findall(r"```yaml\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
     LabelTaskSpec.model_validate(yaml.safe_load(example)["spec"])
+
+
+def test_a_test_that_the_security_page_points_to_exists() -> None:
+    page = (ROOT / "docs" / "security.md").read_text(encoding="utf-8")
+    named = re.findall(r"`((?:unit|database|cluster|labeltask_testing)/[\w/.]+)`", page)
+    assert len(named) > 20
+    assert [name for name in named if not (ROOT / "tests" / name).is_file()] == []

@@ -159,6 +159,78 @@ def test_no_right_reaches_beyond_the_namespace_but_that_to_review_tokens_in_its_
     assert rules == [("tokenreviews", "create"), ("localsubjectaccessreviews", "create")]
 
 
+def golden(name: str) -> list[Any]:
+    """What the chart makes of a set of values; tests/cluster/test_chart_renders.py keeps it current."""
+    return objects((ROOT / "tests" / "cluster" / "renders" / f"{name}.yaml").read_text(encoding="utf-8"))
+
+
+def test_network_policies_deny_all_but_what_each_part_needs() -> None:
+    policies = {found["metadata"]["name"]: found["spec"] for found in golden("production") if is_policy(found)}
+    names = {"ports": [{"port": 53, "protocol": "UDP"}, {"port": 53, "protocol": "TCP"}]}
+    databases = {
+        "ports": [{"port": 3306}, {"port": 4000}],
+        "to": [{"ipBlock": {"cidr": "10.1.0.0/16"}}],
+    }
+    api_server = {"ports": [{"port": 443}, {"port": 6443}]}
+    allowed = {name: (spec.get("ingress", []), spec["egress"]) for name, spec in policies.items()}
+    assert {name for name, spec in policies.items() if spec["policyTypes"] != ["Ingress", "Egress"]} == set()
+    assert allowed["labels-worker"] == ([], [names, databases])
+    assert allowed["labels-operator"] == ([{"ports": [{"port": 8082}]}], [names, databases, api_server])
+    ingress, egress = allowed["labels-gateway"]
+    assert egress == [names, databases, api_server]
+    assert [(rule["ports"], len(rule["from"])) for rule in ingress] == [([{"port": 8080}], 2)]
+    assert set(policies) == {"labels-gateway", "labels-operator", "labels-worker"}
+
+
+def is_policy(found: Any) -> bool:
+    return bool(found["kind"] == "NetworkPolicy")
+
+
+PODS = [
+    pytest.param(pod, id=f"{name}-{pod['metadata']['name']}")
+    for name in ("production", "kubernetes-accounts", "own-rules", "several-namespaces")
+    for pod in golden(name)
+    if pod["kind"] in ("Deployment", "Pod")
+]
+
+
+@pytest.mark.parametrize("found", PODS)
+def test_a_pod_is_restricted_writes_only_to_a_sized_tmp_and_starts_no_shell(found: Any) -> None:
+    pod = found["spec"]["template"]["spec"] if found["kind"] == "Deployment" else found["spec"]
+    assert pod["securityContext"] == {
+        "runAsNonRoot": True,
+        "runAsUser": 65532,
+        "runAsGroup": 65532,
+        "fsGroup": 65532,
+        "seccompProfile": {"type": "RuntimeDefault"},
+    }
+    assert all(not volume["emptyDir"] or volume["emptyDir"]["sizeLimit"] for volume in scratch_of(pod))
+    for container in pod["containers"]:
+        assert container["securityContext"] == {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        }
+        hooks = container.get("lifecycle", {}).values()
+        started = [container["command"], *(hook["exec"]["command"] for hook in hooks)]
+        assert [command[0] for command in started] == ["python"] * len(started)
+        probes = [value for key, value in container.items() if key.endswith("Probe")]
+        assert [sorted(set(probe) & {"exec", "httpGet"}) for probe in probes] == [["httpGet"]] * len(probes)
+
+
+def scratch_of(pod: Any) -> list[Any]:
+    return [volume for volume in pod.get("volumes", []) if "emptyDir" in volume]
+
+
+def test_with_digests_every_image_is_named_by_its_digest() -> None:
+    images = set(re.findall(r"registry\.example/\S+", json.dumps(golden("production")).replace('\\"', " ")))
+    named = {image.rstrip('",}') for image in images}
+    assert named == {
+        "registry.example/labeltask@sha256:" + "1" * 64,
+        "registry.example/labeltask-worker@sha256:" + "2" * 64,
+    }
+
+
 @pytest.mark.parametrize(("component", "settings"), [("gateway", GatewaySettings), ("operator", OperatorSettings)])
 def test_the_chart_sets_only_variables_that_the_program_reads(component: str, settings: Any) -> None:
     helpers = (CHART / "templates" / "_helpers.tpl").read_text(encoding="utf-8")

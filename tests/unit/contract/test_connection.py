@@ -59,6 +59,57 @@ def test_a_wrong_key_is_named_and_the_password_never_shown(change: dict[str, obj
     str(caught.value).encode()
 
 
+@pytest.mark.parametrize(
+    "host",
+    [
+        *(
+            "mysql://db",
+            "jdbc:mysql://db/x",
+            "file:///etc/passwd",
+            "gopher://db:70/_",
+            "//db",
+            "db/x",
+            "db?ssl=0",
+            "db#x",
+        ),
+        *(
+            "user@db",
+            "user:word@db",
+            "db;x",
+            "db,other",
+            "(address=db)",
+            "/run/mysqld.sock",
+            "./x",
+            ".",
+            "-",
+            ":",
+            "[::1]",
+        ),
+        *("db\n", "db\r\nx", "\tdb", "d\x00b", "db\x7f", "d b", "db%00", "fe80::1%eth0", "db\u2028", "ｄｂ", "資料庫"),
+    ],
+)
+def test_a_host_is_a_name_or_an_address_and_nothing_that_a_driver_could_read_otherwise(host: str) -> None:
+    with pytest.raises(InvalidTask) as caught:
+        parse_connection({**WHOLE, "host": host})
+    message = "must be a host name or an IP address, without scheme, port or path"
+    assert str(caught.value) == f"/SITE_CONFIG/host: {message}"
+
+
+@pytest.mark.parametrize(
+    "option",
+    [
+        *("unix_socket", "local_infile", "client_flag", "init_command", "read_default_file", "read_default_group"),
+        *("plugin_dir", "auth_plugin_map", "server_public_key", "ssl", "ssl_ca", "ssl_mode", "ssl_disabled", "conv"),
+        *("sql_mode", "autocommit", "cursorclass", "named_pipe", "bind_address", "passwd", "database", "defer_connect"),
+    ],
+)
+def test_no_option_of_a_driver_is_a_callers_to_set(option: str) -> None:
+    with pytest.raises(InvalidTask) as caught:
+        parse_connection({**WHOLE, option: 1})
+    known = "host, port, user, password, db, charset, tls"
+    assert str(caught.value) == f"/SITE_CONFIG/{option}: is no known key; known are {known}"
+
+
 @pytest.mark.parametrize("tls", [{"mode": "verify-identity", "ca": CA}, {"ca": CA + CA}, {"mode": "required"}])
 def test_the_encryption_that_is_asked_for_survives_too(tls: dict[str, str]) -> None:
     connection = parse_connection({**WHOLE, "tls": tls})

@@ -1,11 +1,12 @@
 """References of the project's images, and what a build is told of this machine."""
 
+import tomllib
 from pathlib import Path
 
 import pytest
 
 from localkube.image_build import render_pip_config
-from localkube.image_inputs import CONTROL, WORKER, ImageInputs
+from localkube.image_inputs import CONTROL, REPOSITORY, WORKER, ImageInputs
 from localkube.images import ImageReferences, load_references, references_path
 from localkube.reporting import ComponentError
 
@@ -46,6 +47,12 @@ def test_what_a_dockerfile_copies_is_part_of_its_references(image: ImageInputs) 
     ]
     for source in copied:
         assert any(known == source or known.startswith(f"{source}/") for known in image.sources), source
+
+
+@pytest.mark.parametrize("image", [WORKER, CONTROL], ids=lambda image: image.dockerfile.name)
+def test_every_package_of_the_wheel_is_part_of_an_images_reference(image: ImageInputs) -> None:
+    wheel = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["tool"]["hatch"]["build"]["targets"]["wheel"]
+    assert [package for package in wheel["packages"] if package not in image.sources] == []
 
 
 def test_pip_in_a_build_gets_this_machines_settings_but_no_folders_of_it() -> None:
