@@ -88,7 +88,9 @@ def test_no_token_and_one_for_somebody_else_are_401(installation: Installation, 
 def test_a_task_is_ended_by_whoever_created_it_and_by_no_neighbour(installation: Installation, url: str) -> None:
     token = kubectl("create", "token", "owner", "--namespace", installation.namespace, "--audience", AUDIENCE).strip()
     headers = {"Authorization": f"Bearer {token}"}
-    made = httpx.post(f"{url}/tasks", json=gender_request(installation), headers=headers, timeout=30)
+    # It waits before phase two, so that it is there to be ended however long the calls before take.
+    lasting = gender_request(installation, COUNTDOWN=3600)
+    made = httpx.post(f"{url}/tasks", json=lasting, headers=headers, timeout=30)
     task_id = made.json()["error_message"]["task_id"]
     created_by = installation.label_task(task_id)["metadata"]["annotations"]["labelapi.io/created-by"]
     assert created_by == f"system:serviceaccount:{installation.namespace}:owner"
