@@ -45,7 +45,7 @@ def test_a_task_whose_workers_are_killed_ten_times_at_random_moments_ends_as_if_
     check_points: list[datetime] = []
     for threshold in sorted(chance.randrange(ROWS) for _ in range(10)):
         run = task.start()
-        eventually(lambda: rows_committed(task) >= threshold or run.process.poll() is not None)  # noqa: B023
+        eventually(lambda: rows_committed(task) >= threshold or run.process.poll() is not None, seconds=120)  # noqa: B023
         # Somewhere inside a batch, not always just behind a commit.
         seen += [stat_of(task) for _ in range(chance.randrange(3))]
         run.kill()
