@@ -170,6 +170,15 @@ def test_texts_that_are_larger_than_those_before_are_read_in_smaller_batches(
     assert max(sum(islice(texts, size)) for size in sizes) <= 2 * BATCH_BYTES
 
 
+def test_rows_that_can_not_be_read_say_nothing_of_the_size_of_those_that_can(
+    stage: Stage, stream: DbConnection
+) -> None:
+    stage.load(post._replace(author=None) for post in posts_of_slice(*(f"a{n:04d}" for n in range(250))))
+    stage.load(posts_of_slice(*(f"b{n:04d}" for n in range(250)), first=datetime(2020, 1, 11)))
+    rows, sizes = read(stage, stream)
+    assert ([row.id for row in rows], sizes) == ([f"b{n:04d}" for n in range(250)], [50, 100, 100])
+
+
 @pytest.mark.parametrize(
     "change",
     ["DROP PRIMARY KEY", "DROP PRIMARY KEY, ADD UNIQUE KEY (id)", "DROP PRIMARY KEY, ADD PRIMARY KEY (id, post_time)"],

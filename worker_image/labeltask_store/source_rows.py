@@ -90,7 +90,8 @@ class SourceReader:
             batch = rows.take(self._task.batch_rows)
             whole = not rows.take(1)
             rows.close()
-            self._window_rows = min(self._task.batch_rows, max(1, rows.count * WINDOW_BYTES // (rows.size + 1)))
+            if rows.count:
+                self._window_rows = min(self._task.batch_rows, max(1, rows.count * WINDOW_BYTES // (rows.size + 1)))
             ready = _in_order_of_time(batch) if whole and batch else None
             if not whole:
                 break
