@@ -130,6 +130,12 @@ class Connection(BaseModel):
         """Tell whether the server must prove that it is ``host``, which then must stay the name that it has."""
         return self.tls is not None and self.tls.mode is TlsMode.VERIFY_IDENTITY
 
+    def tls_problem(self, least: TlsMode | None) -> str | None:
+        """Return why the connection is not encrypted as a deployment asks it to be, or None when it is."""
+        if least is None or self.proves_its_name or (self.tls is not None and least is TlsMode.REQUIRED):
+            return None
+        return f"must have at least the mode {least.value}, which this deployment asks of every connection"
+
     @property
     def key(self) -> str:
         """Same key, same account on the same server: what may share a connection for polling. No password in it."""

@@ -7,7 +7,7 @@ The account is read anew from its Secret each time, so a rotated password just w
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from labeltask_contract.connection import Connection, load_connection
+from labeltask_contract.connection import Connection, TlsMode, load_connection
 from labeltask_contract.errors import InvalidTask
 from labeltask_contract.spec import ConnectionSource
 from labeltask_gateway.cluster import Cluster
@@ -29,6 +29,8 @@ class Accounts:
     hosts: AllowedHosts
     ports: frozenset[int] = frozenset()
     """Ports that a caller's account may name; empty: any."""
+    require_tls: TlsMode | None = None
+    """Least encryption of every account, the deployment's own included; None: none need have any."""
 
     def of(self, source: ConnectionSource | None) -> Connection:
         """Return the account that ``spec.connectionFrom`` means; None means the deployment's default one.
@@ -88,7 +90,11 @@ class Accounts:
     def _read(self, name: str, key: str) -> Connection:
         content = self.cluster.read_secret_key(name, key)
         try:
-            return load_connection(content)
+            connection = load_connection(content)
         except InvalidTask as error:
             # Its words name the fields of the Secret, never what they hold.
             raise SecretMissing(f"the Secret {name} holds no connection under {key}: {error}") from None
+        tls_problem = connection.tls_problem(self.require_tls)
+        if tls_problem is not None:
+            raise SecretMissing(f"the Secret {name} holds no connection to be used under {key}: tls {tls_problem}")
+        return connection

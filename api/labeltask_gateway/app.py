@@ -58,6 +58,7 @@ def create_app(settings: Settings, backends: Backends, default_rules: DefaultRul
         hosts=hosts,
         ports=frozenset(settings.allowed_ports),
         sites=frozenset(settings.connections),
+        require_tls=settings.require_tls,
         has_default_connection=settings.default_connection is not None,
         schemas=frozenset(settings.allowed_schemas),
         default_rules=default_rules,
@@ -76,7 +77,14 @@ def create_app(settings: Settings, backends: Backends, default_rules: DefaultRul
         telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
     metrics = Metrics()
-    accounts = Accounts(backends.cluster, settings.connections, settings.default_connection, hosts, deployment.ports)
+    accounts = Accounts(
+        backends.cluster,
+        settings.connections,
+        settings.default_connection,
+        hosts,
+        deployment.ports,
+        settings.require_tls,
+    )
     authenticator = _authenticator(settings, backends.cluster)
 
     def authenticate(request: Request) -> Caller:

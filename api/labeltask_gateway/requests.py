@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from labeltask_contract import strict_json
-from labeltask_contract.connection import Connection, parse_connection
+from labeltask_contract.connection import Connection, TlsMode, parse_connection
 from labeltask_contract.errors import InvalidTask, Problem
 from labeltask_contract.pattern import MAX_RULES, ModelType, Pattern, pack_pattern, parse_rest_pattern
 from labeltask_contract.rule_checks import find_problems
@@ -58,6 +58,8 @@ class Deployment:
     sites: frozenset[str] = frozenset()
     ports: frozenset[int] = frozenset()
     """Ports that SITE_CONFIG may name; empty: any."""
+    require_tls: TlsMode | None = None
+    """Least encryption of a connection; None: none need have any."""
     has_default_connection: bool = False
     schemas: frozenset[str] = frozenset()
     """Schemas that requests may name; empty: any but the server's own."""
@@ -206,11 +208,14 @@ def read_connection(fields: BodyFields, deployment: Deployment) -> Connection | 
         fields.problems += error.problems
         return None
     judged = deployment.hosts.judge(connection.host)
-    if judged.refusal is not None:
-        fields.refuse("SITE_CONFIG", judged.refusal, "host")
-    refused_port = port_refusal(connection.port, deployment.ports)
-    if refused_port is not None:
-        fields.refuse("SITE_CONFIG", refused_port, "port")
+    refusals = {
+        "host": judged.refusal,
+        "port": port_refusal(connection.port, deployment.ports),
+        "tls": connection.tls_problem(deployment.require_tls),
+    }
+    for key, refusal in refusals.items():
+        if refusal is not None:
+            fields.refuse("SITE_CONFIG", refusal, key)
     if judged.address is not None and not deployment.hosts.is_open and not connection.proves_its_name:
         # It passed by its address, so the task keeps that: the name may lead elsewhere tomorrow (hosts.py).
         return connection.model_copy(update={"host": judged.address})

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from pydantic.alias_generators import to_camel
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from labeltask_contract.connection import TlsMode
 from labeltask_contract.names import CONNECTION_FILE
 from labeltask_contract.spec import KEY_PATTERN, NAME_PATTERN, QUEUE_PATTERN, Identifier
 from labeltask_contract.task_document import LabellingRules
@@ -58,6 +59,8 @@ class Settings(BaseSettings):
     """Ports that SITE_CONFIG may name; empty allows any."""
     allowed_schemas: tuple[Identifier, ...] = ()
     """Schemas that requests may name; empty allows each that the account in use can reach."""
+    require_tls: TlsMode | None = None
+    """Least encryption of every connection; None: none need have any."""
     auth_mode: Literal["none", "token", "kubernetes"] = "none"
     auth_tokens_dir: Path | None = None
     """Mode token: folder whose files hold one token each, as a mounted Secret has them; read again when it changes."""

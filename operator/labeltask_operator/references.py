@@ -80,20 +80,24 @@ def find_connection(
     :raises Unresolved:
     """
     source = _connection_source(chosen, settings)
-    return source, read_connection(source, cluster)
+    return source, read_connection(source, cluster, settings)
 
 
-def read_connection(source: FileSource, cluster: Cluster) -> Connection:
+def read_connection(source: FileSource, cluster: Cluster, settings: Settings) -> Connection:
     """Return the connection of one Secret's key.
 
     :raises Unresolved:
     """
     content = read_file(source, cluster)
     try:
-        return load_connection(content)
+        connection = load_connection(content)
     except InvalidTask as error:
         message = f"{source} holds no connection: {error}"
         raise Unresolved(Reason.SPEC_INVALID, message) from None
+    tls_problem = connection.tls_problem(settings.require_tls)
+    if tls_problem is not None:
+        raise Unresolved(Reason.SPEC_INVALID, f"{source}: tls {tls_problem}")
+    return connection
 
 
 def read_file(source: FileSource, cluster: Cluster) -> bytes:

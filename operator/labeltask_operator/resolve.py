@@ -86,7 +86,7 @@ def resolve_row_connection(view: TaskView, cluster: Cluster, settings: Settings)
         own = find_connection(spec.connection_from, cluster, settings)[1]
         if spec.output.schema_ not in settings.history_schemas or settings.default_connection is None:
             return own
-        default = read_connection(named_source(settings.default_connection, settings), cluster)
+        default = read_connection(named_source(settings.default_connection, settings), cluster, settings)
         return default if default.address.lower() == own.address.lower() else own
     except Unresolved:
         return None

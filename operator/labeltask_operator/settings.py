@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic.alias_generators import to_camel
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from labeltask_contract.connection import TlsMode
 from labeltask_contract.dump_document import ShelfName, shelf_problem
 from labeltask_contract.spec import KEY_PATTERN, NAME_PATTERN, Identifier, ResourceAmounts, Resources
 from labeltask_contract.task_document import LabellingRules
@@ -58,6 +59,8 @@ class Settings(BaseSettings):
     """Output schemas whose state rows the default connection keeps, for tasks on its own server."""
     allowed_schemas: tuple[Identifier, ...] = ()
     """Schemas that tasks and dumps may name; empty allows each that the account in use can reach."""
+    require_tls: TlsMode | None = None
+    """Least encryption of every connection; None: none need have any."""
     queues: dict[str, Annotated[int, Field(ge=0)]] = {}
     """Queue -> tasks that may run at once; 0 holds the queue."""
     default_queue_limit: Annotated[int, Field(ge=0)] = 10

@@ -82,6 +82,10 @@ app.kubernetes.io/managed-by: {{ .root.Release.Service }}
   value: {{ .Values.historySchemas | toJson | quote }}
 - name: LABELTASK_ALLOWED_SCHEMAS
   value: {{ .Values.allowedSchemas | toJson | quote }}
+{{- with .Values.requireTls }}
+- name: LABELTASK_REQUIRE_TLS
+  value: {{ . | quote }}
+{{- end }}
 {{- end }}
 
 {{/* What Pod Security "restricted" asks of a pod. */}}

@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from labeltask_contract.connection import load_connection, parse_connection
+from labeltask_contract.connection import TlsMode, load_connection, parse_connection
 from labeltask_contract.errors import InvalidTask
 from labeltask_testing.certificates import make_authority
 
@@ -17,6 +17,26 @@ def test_a_connection_survives_the_way_through_its_secret() -> None:
     again = load_connection(connection.to_json())
     assert again == connection
     assert again.password.get_secret_value() == password
+
+
+PLAIN, ENCRYPTED, PROVED = None, {"mode": "required"}, {"mode": "verify-identity", "ca": CA}
+
+
+@pytest.mark.parametrize(
+    ("least", "enough"),
+    [
+        (None, [PLAIN, ENCRYPTED, PROVED]),
+        (TlsMode.REQUIRED, [ENCRYPTED, PROVED]),
+        (TlsMode.VERIFY_IDENTITY, [PROVED]),
+    ],
+)
+def test_a_deployment_may_ask_that_connections_are_encrypted_or_that_servers_prove_their_names(
+    least: TlsMode | None, enough: list[object]
+) -> None:
+    for tls in (PLAIN, ENCRYPTED, PROVED):
+        problem = parse_connection({**WHOLE, "tls": tls}).tls_problem(least)
+        wanted = f"must have at least the mode {least}, which this deployment asks of every connection"
+        assert problem == (None if tls in enough else wanted)
 
 
 def test_a_port_written_as_digits_is_a_port() -> None:

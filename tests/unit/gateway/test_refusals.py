@@ -281,6 +281,18 @@ def test_a_port_outside_the_list_is_refused_and_one_inside_is_not() -> None:
     )
 
 
+def test_an_account_without_the_encryption_that_the_deployment_asks_for_is_refused() -> None:
+    gateway = Gateway(require_tls="required")
+    answer = gateway.post("/api/tasks/", create_body(SITE_CONFIG=site_config()))
+    message = "must have at least the mode required, which this deployment asks of every connection"
+    assert (answer.status_code, answer.json()["errors"]) == (
+        400,
+        [{"pointer": "/SITE_CONFIG/tls", "message": message}],
+    )
+    encrypted = create_body(SITE_CONFIG=site_config(tls={"mode": "required"}))
+    assert gateway.post("/api/tasks/", encrypted).status_code == 200
+
+
 def test_schemas_are_those_that_the_deployment_allows() -> None:
     gateway = Gateway(allowed_schemas=("wh_tiktok", "audience_result"))
     assert gateway.post("/api/tasks/", create_body()).status_code == 200

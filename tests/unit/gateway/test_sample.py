@@ -216,6 +216,17 @@ def test_a_port_that_is_not_listed_any_more_is_not_connected_to() -> None:
     assert "database port must be a port that this deployment allows: 4000" in answer.json()["error_message"]
 
 
+def test_a_task_from_before_the_deployment_asked_for_encryption_is_not_sampled_without_it() -> None:
+    before = Gateway()
+    task_id = before.post("/api/tasks/", create_body()).json()["error_message"]["task_id"]
+    gateway = Gateway(require_tls="verify-identity")
+    gateway.cluster.label_tasks |= before.cluster.label_tasks
+    gateway.cluster.secrets |= before.cluster.secrets
+    answer = gateway.get(f"/tasks/{task_id}/sample")
+    assert (answer.status_code, gateway.tables.asked) == (409, [])
+    assert "tls must have at least the mode verify-identity" in answer.json()["error_message"]
+
+
 def test_a_host_that_must_prove_its_name_keeps_it_and_is_judged_all_the_same() -> None:
     # Certificates name hosts, not the addresses that they have today.
     gateway = Gateway(allowed_hosts=("203.0.113.0/24",))

@@ -130,6 +130,23 @@ def test_a_deployment_that_lists_schemas_reads_and_writes_no_other_and_not_even_
     assert resolve_row_connection(TaskView.of(wrong.manifest), FakeCluster(), settings) is None
 
 
+def test_a_deployment_that_asks_for_encryption_uses_no_connection_without_it_and_not_even_for_the_row() -> None:
+    settings = make_settings(require_tls="required")
+    found = resolve_task(TASK.manifest, FakeCluster(), settings)
+    assert isinstance(found, NotResolved)
+    assert (found.reason, found.message, found.waits) == (
+        Reason.SPEC_INVALID,
+        'key "connection.json" of Secret "main-db": tls must have at least the mode required, which this deployment '
+        "asks of every connection",
+        False,
+    )
+    assert resolve_row_connection(TaskView.of(TASK.manifest), FakeCluster(), settings) is None
+    cluster = FakeCluster()
+    account = {"host": "db.example", "port": 3306, "user": "u", "password": "x", "tls": {"mode": "required"}}
+    cluster.secrets["main-db"] = {"connection.json": json.dumps(account).encode()}
+    assert isinstance(resolve_task(TASK.manifest, cluster, settings), Resolution)
+
+
 def test_no_connection_and_no_default_one() -> None:
     found = resolve_task(TASK.manifest, FakeCluster(), make_settings(default_connection=None))
     assert isinstance(found, NotResolved)
