@@ -205,26 +205,25 @@ def test_a_host_that_has_turned_inward_since_is_not_connected_to() -> None:
     assert [host for host, *_ in gateway.tables.asked] == [DATABASE]
 
 
-def test_a_port_that_is_not_listed_any_more_is_not_connected_to() -> None:
+@pytest.mark.parametrize(
+    ("setting", "words"),
+    [
+        ({"allowed_ports": (4000,)}, "database port must be a port that this deployment allows: 4000"),
+        ({"require_tls": "verify-identity"}, "tls must have at least the mode verify-identity"),
+    ],
+    ids=["ports", "encryption"],
+)
+def test_an_account_from_before_the_deployment_became_stricter_is_not_connected_with(
+    setting: dict[str, Any], words: str
+) -> None:
     before = Gateway()
     task_id = before.post("/api/tasks/", create_body()).json()["error_message"]["task_id"]
-    gateway = Gateway(allowed_ports=(4000,))
+    gateway = Gateway(**setting)
     gateway.cluster.label_tasks |= before.cluster.label_tasks
     gateway.cluster.secrets |= before.cluster.secrets
     answer = gateway.get(f"/tasks/{task_id}/sample")
     assert (answer.status_code, gateway.tables.asked) == (409, [])
-    assert "database port must be a port that this deployment allows: 4000" in answer.json()["error_message"]
-
-
-def test_a_task_from_before_the_deployment_asked_for_encryption_is_not_sampled_without_it() -> None:
-    before = Gateway()
-    task_id = before.post("/api/tasks/", create_body()).json()["error_message"]["task_id"]
-    gateway = Gateway(require_tls="verify-identity")
-    gateway.cluster.label_tasks |= before.cluster.label_tasks
-    gateway.cluster.secrets |= before.cluster.secrets
-    answer = gateway.get(f"/tasks/{task_id}/sample")
-    assert (answer.status_code, gateway.tables.asked) == (409, [])
-    assert "tls must have at least the mode verify-identity" in answer.json()["error_message"]
+    assert words in answer.json()["error_message"]
 
 
 def test_a_host_that_must_prove_its_name_keeps_it_and_is_judged_all_the_same() -> None:
