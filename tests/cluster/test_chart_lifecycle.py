@@ -28,7 +28,7 @@ from labeltask_testing.gated_tasks import gated_tasks
 from labeltask_testing.holds import hold_commits
 from labeltask_testing.installation import Installation, wait_until
 from labeltask_testing.requests import expected_rows, gender_request, gender_resource
-from labeltask_testing.running_tasks import running_pods
+from labeltask_testing.running_tasks import running_pods, wait_running_pod
 from labeltask_testing.source_rows import Post
 
 NAMESPACE = "labeltask-lifecycle"
@@ -174,7 +174,7 @@ def test_a_task_that_runs_outlives_an_upgrade_of_its_definition_too_and_the_roll
     with hold_commits(database.as_root, database.output_schema, OUTLIVING, rows=2_000) as hold:
         apply(gender_resource(released, OUTLIVING, SECRET, batchRows=1_000))
         hold.reached()
-        (pod,) = running_pods(released, OUTLIVING)
+        pod = wait_running_pod(released, OUTLIVING)
         assert account_files(pod) == set()
         assert "token" in account_files("deployment/labeltask-gateway")
         upgrade(released, "gateway.logLevel=WARNING", "operator.logLevel=WARNING", chart=next_chart(tmp_path))
