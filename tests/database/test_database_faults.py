@@ -66,6 +66,16 @@ def test_a_row_that_is_too_long_and_gets_no_label_is_no_obstacle(stage: Stage) -
     task.check()
 
 
+@pytest.mark.usefixtures("small_packets")
+def test_of_two_rows_that_can_not_fit_in_two_tables_the_earlier_one_is_named(stage: Stage) -> None:
+    long = "女" + "x" * 2 * MIB
+    stage.load([post(0, "女"), post(1, long)._replace(s_id="WH_F0001"), post(2, long)])
+    stage.server.execute(f"SET GLOBAL max_allowed_packet = {MIB}")
+    task = stage.task(WOMEN, predict_type="content")
+    expect_failure(task, Reason.ROW_TOO_LARGE, "row_1", "max_allowed_packet")
+    assert {table: [row[0] for row in rows] for table, rows in task.stored().items()} == {"fbfans": ["row_0"]}
+
+
 def test_a_row_that_an_existing_column_can_not_hold_is_named(stage: Stage) -> None:
     stage.server.execute(
         f"CREATE TABLE `{stage.output_schema}`.fbfans (id VARCHAR(32), task_id VARCHAR(32), source_author TEXT, "

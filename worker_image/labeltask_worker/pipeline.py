@@ -27,7 +27,7 @@ from labeltask_store.workers import Worker
 from labeltask_worker.background import Background
 from labeltask_worker.batch_building import BatchBuilder
 from labeltask_worker.database import RETRY_SECONDS, Database, Retry
-from labeltask_worker.matching import Matcher
+from labeltask_worker.matching import Labelling, Matcher
 from labeltask_worker.memory import peak_memory_mib
 from labeltask_worker.shutdown import Stop
 
@@ -158,17 +158,22 @@ class Pipeline:
             self._stop.check()
             labelling = self._matcher.match(rows.texts, pause_seconds=MATCH_SECONDS)
             part = rows if labelling.done == len(rows) else rows.part(0, labelling.done)
-            batch = self._builder.build(part, labelling)
-            try:
-                self._write(batch, escape, background)
-            except RowDoesNotFit as error:
-                # Everything before the row is committed, so that its place is known and nothing is lost.
-                position = part.ids.index(error.row_id)
-                if position:
-                    before = self._builder.build(part.part(0, position), labelling.before(position), remember=False)
-                    self._write(before, escape, background)
-                raise TaskFailure(Reason.ROW_TOO_LARGE, str(error)) from None
+            self._write_rows(part, labelling, escape, background)
             rows = rows.part(labelling.done)
+
+    def _write_rows(
+        self, rows: SourceRows, labelling: Labelling, escape: Escape, background: Background, *, remember: bool = True
+    ) -> None:
+        try:
+            self._write(self._builder.build(rows, labelling, remember=remember), escape, background)
+        except RowDoesNotFit as error:
+            # Everything before the row is committed, so that its place is known and nothing is lost. Tables are looked
+            # through one by one, so an earlier row may not fit either: then that one is told.
+            position = rows.ids.index(error.row_id)
+            if position:
+                before = labelling.before(position)
+                self._write_rows(rows.part(0, position), before, escape, background, remember=False)
+            raise TaskFailure(Reason.ROW_TOO_LARGE, str(error)) from None
 
     def _write(self, batch: Batch, escape: Escape, background: Background) -> None:
         """Hand the batch to the thread that commits, as statements: to make them is work for this one."""
