@@ -196,7 +196,7 @@ class LabelTaskSpec(CamelModel):
     parallelism: Annotated[int, Field(ge=1, le=64, description="Worker pods that share the task.")] = 1
     batch_rows: Annotated[
         int, Field(ge=1, le=100_000, description="Source rows that one transaction covers at most.")
-    ] = 10_000
+    ] = 20_000
     rule_report: Annotated[
         bool,
         Field(

@@ -84,7 +84,7 @@ class TaskDocument(BaseModel):
     output_schema: Identifier
     countdown_seconds: Annotated[int, Field(ge=0)] = 5
     parallelism: Annotated[int, Field(ge=1)] = 1
-    batch_rows: Annotated[int, Field(ge=1)] = 10_000
+    batch_rows: Annotated[int, Field(ge=1)] = 20_000
     slice_rows: Annotated[int, Field(ge=1)] = 100_000
     row_budget_seconds: Annotated[float, Field(gt=0)] = 1.0
     """Time that all rules together may take on one text."""

@@ -35,17 +35,19 @@ class Soak:
     def __init__(self, stage: Stage, seed: int) -> None:
         self.chance = random.Random(seed)
         self.stage = stage
-        self.rows = self.chance.randrange(300, 4_000)
+        # A batch of a large table is labelled in several portions.
+        large = seed % 4 == 3
+        self.rows = self.chance.randrange(*(6_000, 20_000) if large else (300, 4_000))
         self.workers = self.chance.choice((1, 1, 2, 4))
         posts = generate_posts(self.rows, seed=seed)
         # Half of the tables lie in an order that has nothing to do with time.
-        stage.load(posts if seed % 2 else with_ids_in_no_order(posts))
+        stage.load(posts if seed // 4 % 2 else with_ids_in_no_order(posts))
         self.task: Task = stage.task(
             model_type=self.chance.choice(("keyword_model", "rule_model")),
             predict_type=self.chance.choice(("author_name", "content", "title")),
             policy=self.chance.choice(("first", "most", "all")),
-            batch_rows=self.chance.choice((20, 50, 100, 500)),
-            slice_rows=self.chance.choice((100, 300, 1_000, 5_000)),
+            batch_rows=self.chance.choice((2_500, 5_000) if large else (20, 50, 100, 500)),
+            slice_rows=self.chance.choice((5_000, 20_000) if large else (100, 300, 1_000, 5_000)),
             countdown_seconds=self.chance.choice((0, 0, 1)),
             parallelism=self.workers,
         )

@@ -79,7 +79,7 @@ def author(bench: Bench) -> None:
 def batches(bench: Bench) -> None:
     client = bench.clients(NARROW)
     pattern = keywords(bench.authors, 4_600)
-    for batch_rows in (2_000, 5_000, 10_000, 20_000):
+    for batch_rows in (5_000, 10_000, 20_000, 50_000):
         bench.full(f"author, batches of {batch_rows:,}", pattern, client, batch_rows=batch_rows)
 
 
@@ -100,6 +100,12 @@ def workers(bench: Bench) -> None:
     for number in (1, 2):
         name = f"content, {number} workers"
         bench.full(name, pattern, client, workers=number, parallelism=number, predict_type="content")
+    # Each is tried on each text, so that the database has little to do.
+    slow = {"規則": [r"(.)\1{3}", r"(..)\1", r"(...)\1", r"\d{3}\D\d{3}", r"\b[^\W\d]{9}\d", r"^.{40,}\d$"]}
+    for number in (1, 2):
+        name = f"content, expressions without literals, {number} workers"
+        settings: dict[str, Any] = {"model_type": "rule_model", "predict_type": "content"}
+        bench.full(name, slow, client, workers=number, parallelism=number, **settings)
 
 
 def content(bench: Bench) -> None:

@@ -30,7 +30,7 @@ def small_packets(server: Server) -> Iterator[None]:
 
 def post(number: int, content: str) -> Post:
     moment = datetime(2020, 1, 15) + timedelta(seconds=number)
-    return Post(f"row_{number}", "WH_F0045", "area", f"author{number}", "title", content, moment)
+    return Post(f"row_{number:03d}", "WH_F0045", "area", f"author{number}", "title", content, moment)
 
 
 @pytest.mark.usefixtures("small_packets")
@@ -44,7 +44,8 @@ def test_a_batch_is_split_to_fit_and_a_row_that_can_not_fit_is_named_with_all_be
     row = task.state()
     assert row is not None
     assert (row.length_receive_table, row.length_output_table, row.result) == (500, 500, "fbfans")
-    assert row.check_point == datetime(2020, 1, 15) + timedelta(seconds=499)
+    # Rows came in the order of their ids: of the slice's times none is known to be done.
+    assert row.check_point == datetime.fromisoformat(task.document.start_time)
     assert len(task.stored()["fbfans"]) == 500
 
 
@@ -53,8 +54,8 @@ def test_a_text_that_is_too_long_only_when_escaped_is_named_too(stage: Stage) ->
     stage.load([post(0, "女"), post(1, "女" + "'" * 600 * 1024), post(2, "x" * 2 * MIB), post(3, "女")])
     stage.server.execute(f"SET GLOBAL max_allowed_packet = {MIB}")
     task = stage.task(WOMEN, predict_type="content")
-    expect_failure(task, Reason.ROW_TOO_LARGE, "row_1", "max_allowed_packet")
-    assert [row[0] for row in task.stored()["fbfans"]] == ["row_0"]
+    expect_failure(task, Reason.ROW_TOO_LARGE, "row_001", "max_allowed_packet")
+    assert [row[0] for row in task.stored()["fbfans"]] == ["row_000"]
 
 
 @pytest.mark.usefixtures("small_packets")
@@ -72,8 +73,8 @@ def test_of_two_rows_that_can_not_fit_in_two_tables_the_earlier_one_is_named(sta
     stage.load([post(0, "女"), post(1, long)._replace(s_id="WH_F0001"), post(2, long)])
     stage.server.execute(f"SET GLOBAL max_allowed_packet = {MIB}")
     task = stage.task(WOMEN, predict_type="content")
-    expect_failure(task, Reason.ROW_TOO_LARGE, "row_1", "max_allowed_packet")
-    assert {table: [row[0] for row in rows] for table, rows in task.stored().items()} == {"fbfans": ["row_0"]}
+    expect_failure(task, Reason.ROW_TOO_LARGE, "row_001", "max_allowed_packet")
+    assert {table: [row[0] for row in rows] for table, rows in task.stored().items()} == {"fbfans": ["row_000"]}
 
 
 def test_a_row_that_an_existing_column_can_not_hold_is_named(stage: Stage) -> None:
@@ -84,8 +85,8 @@ def test_a_row_that_an_existing_column_can_not_hold_is_named(stage: Stage) -> No
     )
     stage.load([post(0, "女" * 100), post(1, "女" * 101)])
     task = stage.task(WOMEN, predict_type="content")
-    expect_failure(task, Reason.ROW_TOO_LARGE, "row_1", "match_content", "101 characters", "100")
-    assert [row[0] for row in task.stored()["fbfans"]] == ["row_0"]
+    expect_failure(task, Reason.ROW_TOO_LARGE, "row_001", "match_content", "101 characters", "100")
+    assert [row[0] for row in task.stored()["fbfans"]] == ["row_000"]
 
 
 def test_a_deadlock_is_tried_again(stage: Stage) -> None:
@@ -182,3 +183,23 @@ def test_counters_grow_on_a_connection_that_stays_open(stage: Stage) -> None:
     }
     expected = task.check()
     assert (last.rows_read, last.state.stat) == (expected.state["length_receive_table"], Stat.SUCCESS)
+
+
+def test_a_worker_that_takes_no_rows_for_longer_than_the_server_waits_keeps_its_stream(stage: Stage) -> None:
+    for first in range(0, 1_000, 200):
+        stage.load(post(number, "女" + "x" * 20_000) for number in range(first, first + 200))
+    before = stage.server.execute("SELECT @@GLOBAL.net_write_timeout")[0][0]
+    stage.server.execute("SET GLOBAL net_write_timeout = 1")
+    try:
+        task = stage.task(WOMEN, predict_type="content", batch_rows=50)
+        with task.hold(rows=50) as hold:
+            run = task.start()
+            hold.reached()
+            blocked = "SELECT 1 FROM information_schema.processlist WHERE state = 'Writing to net' AND time_ms > 3000"
+            eventually(lambda: bool(stage.server.execute(blocked)))
+            hold.release()
+            assert run.wait().code == 0
+    finally:
+        stage.server.execute(f"SET GLOBAL net_write_timeout = {before}")
+    assert "trying again" not in run.log()
+    task.check()

@@ -360,3 +360,27 @@ def test_a_slice_whose_lease_is_over_is_taken_over_by_another_index(stage: Stage
     assert task.stored("wh_panel_mapping_") == {}
     task.run_to_success()
     task.check()
+
+
+def test_a_worker_that_waits_long_for_the_first_row_of_a_slice_keeps_it(stage: Stage) -> None:
+    stage.load(generate_posts(2_000, seed=12))
+    task = stage.task(batch_rows=500, slice_rows=1_000)
+    ledger = f"`{stage.output_schema}`.label_slice"
+
+    def lease_of_second() -> datetime | None:
+        rows = stage.server.execute(f"SELECT lease_until FROM {ledger} WHERE slice_no = 1 AND rows_read = 0")
+        return rows[0][0] if rows else None
+
+    with stage.server.admin() as db, db.cursor() as cursor, task.hold(rows=500) as hold:
+        run = task.start()
+        hold.reached()
+        # The first slice has been read by then, and the second is claimed behind the commit that is held.
+        cursor.execute(f"LOCK TABLES `{stage.input_schema}`.ts_page_content WRITE")
+        hold.release()
+        eventually(lambda: lease_of_second() is not None)
+        first = lease_of_second()
+        assert first is not None
+        eventually(lambda: (lease_of_second() or first) > first, seconds=60)
+        cursor.execute("UNLOCK TABLES")
+        assert run.wait().code == 0
+    task.check()

@@ -10,7 +10,6 @@ from labeltask_contract.stat import ProdStat, Stat
 from labeltask_store import authors, ledger_sums, slices, state_table
 from labeltask_store.connection import DbConnection, Driver, open_connection, rows_of
 from labeltask_store.slice_plan import PlannedSlice, cut_range
-from labeltask_store.slices import TableCount
 from labeltask_store.source_access import Position
 from labeltask_store.workers import WORKER_TABLES, Fenced, Worker, register
 from labeltask_testing.source_rows import END, START
@@ -116,18 +115,23 @@ def test_a_claim_is_exclusive_and_lost_with_the_registration(db: DbConnection, s
     assert claim is not None
     assert slices.claim_slice(db, schema, other) is None
     assert slices.lock_claim(db, schema, claim) == 0
-    moved = slices.advance(db, schema, claim, Position("2020-01-02 00:00:00.5", "a'%s"), {"t": TableCount(5, 2)})
+    moved = slices.advance(db, schema, claim, Position("2020-01-02 00:00:00.5", "a'%s"), 5, {"t": 2})
     db.commit()
     with pytest.raises(Fenced):
-        slices.advance(db, schema, claim, Position("2020-01-02", "b"), {})
+        slices.advance(db, schema, claim, Position("2020-01-02", "b"), 1, {})
     register(db, schema, new)
     with pytest.raises(Fenced):
         slices.claim_slice(db, schema, old)
     taken = slices.claim_slice(db, schema, new)
     assert taken is not None
-    assert (taken.behind, taken.batches, taken.tables) == (
-        Position("2020-01-02 00:00:00.500000", "a'%s"), 1, {"t": TableCount(5, 2)}
+    assert (taken.behind, taken.batches, taken.rows_read, taken.labelled) == (
+        Position("2020-01-02 00:00:00.500000", "a'%s"), 1, 5, {"t": 2}
     )  # fmt: skip
+    further = slices.advance(db, schema, taken, Position(None, "é"), 4, {"t": 1, "u": 3})
+    assert (further.rows_read, further.labelled) == (9, {"t": 3, "u": 3})
+    assert slices.load_claim(db, schema, task.task_id, 0, "new", taken.number) == further
+    db.rollback()
+    assert slices.claim_slice(db, schema, new, in_hand=[0]) is None
     with pytest.raises(Fenced):
         slices.lock_claim(db, schema, moved)
     with pytest.raises(Fenced):
@@ -157,9 +161,10 @@ def test_authors_are_counted_exactly_in_several_passes(
     slices.ensure_tables(db, schema, authors.AUTHOR_TABLES)
     for number in range(6):
         names = [f"作者{n}".encode() for n in range(number * 50, number * 50 + 100)]
-        joined = b"".join(map(authors.digest_of, names))
-        authors.append_authors(db, schema, "t", number % 2, number, {"Ptt": joined, "news": joined[:160], "blog": b""})
-    authors.append_authors(db, schema, "u", 0, 0, {"Ptt": b"x" * 16})
+        digests = list(map(authors.digest_of, names))
+        authors.append_authors(db, schema, "t", number % 2, number, {"Ptt": digests, "news": digests[:10]})
+    authors.append_authors(db, schema, "t", 0, 7, {})
+    authors.append_authors(db, schema, "u", 0, 0, {"Ptt": [b"x" * 16]})
     db.commit()
     assert authors.count_authors(db, schema, "t", ["Ptt", "news", "blog"]) == {"Ptt": 350, "news": 60, "blog": 0}
     authors.delete_authors(db, schema, "t")

@@ -4,7 +4,7 @@ Rows of ``label_author_digest`` hold 16-byte digests of ``source_author`` that w
 duplicates between workers, slices and restarts are harmless. labelling.md, "The `state` table", uniq_source_author.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from xxhash import xxh3_128_digest
 
@@ -35,22 +35,17 @@ def digest_of(source_author: bytes) -> bytes:
 
 
 def append_authors(
-    db: DbConnection, schema: str, task_id: str, slice_no: int, batch_no: int, digests: Mapping[str, bytes]
+    db: DbConnection, schema: str, task_id: str, slice_no: int, batch_no: int, digests: Mapping[str, Sequence[bytes]]
 ) -> None:
-    """Store joined digests by result table, inside the caller's transaction."""
-    values = [
-        value
-        for table, joined in digests.items()
-        if joined
-        for value in (task_id, slice_no, batch_no, table, joined.hex())
-    ]
-    if values:
-        places = ", ".join(["(%s, %s, %s, %s, UNHEX(%s))"] * (len(values) // 5))
+    """Store digests by result table, inside the caller's transaction."""
+    # Hexadecimal digits need no escaping, which takes a driver and a server longer than anything else here.
+    places = ", ".join(f"(%s, %s, %s, %s, x'{b''.join(found).hex()}')" for found in digests.values())
+    if places:
         changed_by(
             db,
             f"INSERT INTO {qualified(schema, AUTHOR_TABLE)} "  # noqa: S608
             f"(task_id, slice_no, batch_no, table_name, digests) VALUES {places}",
-            values,
+            [value for table in digests for value in (task_id, slice_no, batch_no, table)],
         )
 
 

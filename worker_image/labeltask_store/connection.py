@@ -28,6 +28,10 @@ Driver = Literal["mysqlclient", "pymysql"]
 READ_SECONDS = 60
 """Longest silence of the server while an answer is awaited. Statements known to take longer ask for more."""
 
+STREAM_WRITE_SECONDS = 600
+"""How long the server waits until a stream's rows are taken: slow expressions take minutes over what lies in between,
+and the server's own minute would end the stream, which then is opened again."""
+
 SQL_MODE = "STRICT_TRANS_TABLES,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION"
 """Strict: a value that does not fit is an error, never cut or replaced by ``?``. No ANSI_QUOTES either."""
 
@@ -96,6 +100,8 @@ def open_connection(
         # long-lived connection sees what others commit. A stream's statements all see the same moment.
         isolation = "REPEATABLE READ" if stream else "READ COMMITTED"
         cursor.execute(f"SET SESSION TRANSACTION ISOLATION LEVEL {isolation}")
+        if stream:
+            cursor.execute(f"SET SESSION net_write_timeout = {STREAM_WRITE_SECONDS:d}")
         if idle_seconds is not None:
             cursor.execute(f"SET SESSION wait_timeout = {idle_seconds:d}")
         cursor.close()
@@ -155,13 +161,13 @@ def changed_by(db: DbConnection, statement: str, values: Sequence[object] = ()) 
 
 
 Escape = Callable[[bytes], bytes]
-"""Makes text in UTF-8 fit for a string in single quotes."""
+"""Makes text in UTF-8 fit for a string in single quotes; bytes that are no UTF-8 stay as they are."""
 
 
 def escaper(db: DbConnection) -> Escape:
-    """Return what escapes text as sessions of :func:`open_connection` read it; for the thread that uses ``db``."""
-    escape: Any = getattr(db, "escape_string")  # noqa: B009 - both drivers have it, PEP 249 does not
-    if type(db).__module__.startswith("MySQLdb"):
-        native: Escape = escape
-        return native
-    return lambda value: str(escape(value.decode())).encode()
+    """Return what escapes text as sessions of :func:`open_connection` read it; for the thread that uses ``db``.
+
+    ``db`` is one of mysqlclient's, the only ones over which result rows are written.
+    """
+    escape: Escape = getattr(db, "escape_string")  # noqa: B009 - PEP 249 does not have it
+    return escape

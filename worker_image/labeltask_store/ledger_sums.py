@@ -1,9 +1,10 @@
 """Sums over a task's slices: the only source of the counters that ``state`` shows."""
 
+from collections import Counter
 from dataclasses import dataclass
 
 from labeltask_store.connection import DbConnection, rows_of
-from labeltask_store.slices import TableCount, load_counts
+from labeltask_store.slices import load_counts
 from labeltask_store.sql import qualified
 from labeltask_store.state_table import SLICE_TABLE
 
@@ -45,16 +46,15 @@ def read_totals(db: DbConnection, schema: str, task_id: str) -> Totals:
     return Totals(int(slices), int(unfinished), int(read), int(labelled), int(estimated), cut)
 
 
-def read_table_counts(db: DbConnection, schema: str, task_id: str) -> dict[str, TableCount]:
-    """Return rows read and labelled for each result table, sorted by name."""
-    total: dict[str, TableCount] = {}
+def read_table_counts(db: DbConnection, schema: str, task_id: str) -> dict[str, int]:
+    """Return the number of result rows of each table that has any, sorted by name."""
+    total: Counter[str] = Counter()
     for (counts,) in rows_of(
         db,
         f"SELECT table_counts FROM {qualified(schema, SLICE_TABLE)} WHERE task_id = %s",  # noqa: S608
         (task_id,),
     ):
-        for name, count in load_counts(counts).items():
-            total[name] = total.get(name, TableCount()) + count
+        total.update(load_counts(counts))
     return dict(sorted(total.items()))
 
 

@@ -7,7 +7,7 @@ in common. Running it again replaces the task's rows.
 from collections.abc import Mapping, Sequence
 
 from labeltask_store.connection import DbConnection, changed_by, rows_of
-from labeltask_store.result_tables import COLUMNS, ensure_table
+from labeltask_store.result_tables import COLUMNS, ensure_tables
 from labeltask_store.sql import marks, qualified
 from labeltask_store.workers import Fenced, Worker, is_registered
 
@@ -28,7 +28,7 @@ def ensure_production_table(db: DbConnection, schema: str, table: str) -> None:
 
     :raises TaskFailure: when one exists that can't hold the text.
     """
-    ensure_table(db, schema, production_table(table))
+    ensure_tables(db, schema, [production_table(table)])
 
 
 def produce(db: DbConnection, schema: str, worker: Worker, table: str, groups: ConflictGroups) -> int:

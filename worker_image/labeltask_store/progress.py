@@ -29,7 +29,7 @@ def write_progress(
     if stored is None or totals.slices == 0:
         db.rollback()
         return None if stored is None else totals
-    tables = [name for name, count in read_table_counts(db, schema, task_id).items() if count.labelled]
+    tables = read_table_counts(db, schema, task_id)
     values: dict[str, object] = {
         "length_receive_table": totals.rows_read,
         "length_output_table": totals.rows_labelled,

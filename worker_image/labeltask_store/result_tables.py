@@ -1,33 +1,19 @@
-"""Phase 1's result tables: made when first needed, checked when they are there already, filled in few statements.
+"""Phase 1's result tables: made when first needed, checked when they are there already.
 
 labelling.md, "Output, phase 1". Tables of the predecessor (without the primary key) are used in place; that a row
 appears once there too is the work of the transaction that moves the slice's cursor.
 """
 
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
-from labeltask_contract.errors import LabelTaskError, TaskFailure
+from labeltask_contract.errors import TaskFailure
 from labeltask_contract.reasons import Reason
-from labeltask_store.connection import DbConnection, Escape, changed_by, error_code, rows_of
+from labeltask_store.connection import DbConnection, changed_by, error_code, rows_of
 from labeltask_store.sql import marks, qualified
-
-STATEMENT_BYTES = 4 * 1024 * 1024
-"""Most bytes of one INSERT, whatever the server takes."""
-_PACKET_OVERHEAD_BYTES = 16
-
-
-class NewRow(NamedTuple):
-    """One labelled row to be written, in UTF-8; the task's id comes with the table."""
-
-    id: bytes
-    source_author: bytes
-    panel: bytes
-    create_time: bytes
-    field_content: bytes
-    match_content: bytes
 
 
 class ResultRow(NamedTuple):
@@ -74,13 +60,25 @@ class ResultTable:
     name: str
     columns: tuple[Column, ...]
 
+    @cached_property
+    def limits(self) -> dict[str, Column]:
+        """Columns by name, but for those that are as large as a value may be or hold no text."""
+        return {column.name: column for column in self.columns if column.characters is not None}
 
-class RowDoesNotFit(LabelTaskError):
-    """One row exceeds a limit of the database; ``row_id`` is the source row's id."""
+    def surely_fitting_bytes(self, name: str) -> int:
+        """Return how long in UTF-8 a value may be that fits whatever its characters are."""
+        column = self.limits.get(name)
+        return sys.maxsize if column is None else min(column.characters or 0, column.octets or 0)
 
-    def __init__(self, row_id: bytes, message: str) -> None:
-        self.row_id = row_id
-        super().__init__(message)
+
+_TEXT_BYTES = 2**16 - 1
+_NEW_COLUMNS = (
+    Column("id", "utf8mb4", 32, 4 * 32),
+    Column("source_author", "utf8mb4", _TEXT_BYTES, _TEXT_BYTES),
+    Column("panel", "utf8mb4", 200, 4 * 200),
+    Column("field_content", "utf8mb4", _TEXT_BYTES, _TEXT_BYTES),
+)
+"""Columns of ``TABLE_DEFINITION`` that a value may not fit in; its ``LONGTEXT`` is longer than any packet."""
 
 
 def find_tables(db: DbConnection, schema: str, names: Iterable[str]) -> dict[str, ResultTable]:
@@ -125,105 +123,30 @@ def _check_columns(table: str, columns: Sequence[Column]) -> None:
             raise TaskFailure(Reason.CHARSET_UNFIT, message)
 
 
-def ensure_table(db: DbConnection, schema: str, name: str) -> ResultTable:
-    """Have the table and return it, checked. Ends a transaction: no DDL inside a batch's."""
-    found = find_tables(db, schema, [name])
-    if name not in found:
+def ensure_tables(db: DbConnection, schema: str, names: Iterable[str]) -> None:
+    """Have the tables, checked. Ends a transaction: no DDL inside a batch's.
+
+    :raises TaskFailure: as :func:`find_tables`, for one that somebody else made meanwhile.
+    """
+    wanted = sorted(set(names))
+    found = find_tables(db, schema, wanted)
+    missing = [name for name in wanted if name not in found]
+    for name in missing:
         try:
             changed_by(db, f"CREATE TABLE IF NOT EXISTS {qualified(schema, name)} {TABLE_DEFINITION}")
         except Exception as error:
             if error_code(error) != 1050:
                 raise
-        db.commit()
-        found = find_tables(db, schema, [name])
-    # A server with lower_case_table_names=1 gives its own spelling back.
-    return found.get(name) or ResultTable(name, next(iter(found.values())).columns)
+    db.commit()
+    if missing:
+        find_tables(db, schema, missing)
+
+
+def new_table(name: str) -> ResultTable:
+    """Return a table as :func:`ensure_tables` makes it."""
+    return ResultTable(name, _NEW_COLUMNS)
 
 
 def max_packet_bytes(db: DbConnection) -> int:
     """Return the longest statement that this session may send."""
     return int(rows_of(db, "SELECT @@SESSION.max_allowed_packet")[0][0])
-
-
-def build_inserts(
-    escape: Escape, schema: str, table: ResultTable, task_id: str, rows: Sequence[NewRow], packet_bytes: int
-) -> list[bytes]:
-    """Return INSERT statements for ``rows``, few and none longer than the server takes; nothing is sent yet.
-
-    :raises RowDoesNotFit: naming the first row that exceeds the packet or a column.
-    """
-    return list(_iter_inserts(escape, schema, table, task_id, rows, packet_bytes))
-
-
-def _iter_inserts(
-    escape: Escape, schema: str, table: ResultTable, task_id: str, rows: Sequence[NewRow], packet_bytes: int
-) -> Iterator[bytes]:
-    limits = _limits(table)
-    most = {name: _surely_fitting_bytes(limits, name) for name in NewRow._fields}
-    most_id, most_panel = most.pop("id"), most.pop("panel")
-    most_others = min(most.values())
-    head = f"INSERT INTO {qualified(schema, table.name)} ({', '.join(COLUMNS)}) VALUES ".encode()  # noqa: S608
-    # Only a task whose source holds an id twice, or whose ledger was lost, meets the key; the row is there once then.
-    tail = b" ON DUPLICATE KEY UPDATE task_id = task_id"
-    fixed = len(head) + len(tail) + _PACKET_OVERHEAD_BYTES
-    allowed = min(packet_bytes, STATEMENT_BYTES)
-    template = b"('%b','" + escape(task_id.encode()) + b"','%b','%b','%b','%b','%b')"
-    pending: list[bytes] = []
-    size = fixed
-    for row in rows:
-        values = template % tuple(map(escape, row))
-        if len(row.id) > most_id or len(row.panel) > most_panel or len(values) > most_others:
-            _check_fits(f"{schema}.{table.name}", row, limits)
-        if fixed + len(values) > packet_bytes:
-            message = (
-                f"the source row {row.id.decode()} needs a statement of {fixed + len(values):,} bytes "
-                f"for {schema}.{table.name}, the server's max_allowed_packet is {packet_bytes:,}; "
-                "raise it or exclude the row"
-            )
-            raise RowDoesNotFit(row.id, message)
-        if pending and size + len(values) + 1 > allowed:
-            yield head + b",".join(pending) + tail
-            pending, size = [], fixed
-        pending.append(values)
-        size += len(values) + 1
-    if pending:
-        yield head + b",".join(pending) + tail
-
-
-def run_insert(db: DbConnection, statement: bytes) -> int:
-    """Execute one of :func:`build_inserts`' statements; return how many rows it added."""
-    cursor = db.cursor()
-    try:
-        cursor.execute(statement)
-        added: int = cursor.rowcount
-        return added
-    finally:
-        cursor.close()
-
-
-def _limits(table: ResultTable) -> dict[str, Column]:
-    return {
-        column.name: column
-        for column in table.columns
-        if column.name in NewRow._fields and column.characters is not None
-    }
-
-
-def _surely_fitting_bytes(limits: Mapping[str, Column], name: str) -> int:
-    column = limits.get(name)
-    return sys.maxsize if column is None else min(column.characters or 0, column.octets or 0)
-
-
-def _check_fits(table: str, row: NewRow, limits: Mapping[str, Column]) -> None:
-    for name, value in zip(NewRow._fields, row, strict=True):
-        column = limits.get(name)
-        if column is None:
-            continue
-        characters = len(value.decode())
-        # For VARCHAR the limit is characters, for TEXT it is bytes, which information_schema gives as both.
-        if characters > (column.characters or 0) or len(value) > (column.octets or 0):
-            message = (
-                f"the source row {row.id.decode()} has {characters:,} characters ({len(value):,} bytes) "
-                f"for {table}.{name}, which holds {column.characters:,}; widen the column or exclude the row"
-            )
-            raise RowDoesNotFit(row.id, message)

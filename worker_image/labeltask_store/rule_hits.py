@@ -60,6 +60,10 @@ class HitCounts:
     matched: Counter[RuleKey] = field(default_factory=Counter)
     conflicting: Counter[RuleKey] = field(default_factory=Counter)
 
+    def __add__(self, other: "HitCounts") -> "HitCounts":
+        """Both together."""
+        return HitCounts(self.matched + other.matched, self.conflicting + other.conflicting)
+
 
 class ReportLine(NamedTuple):
     """One row of the report; ``rule`` is None for a whole label, ``label`` empty for all rows."""

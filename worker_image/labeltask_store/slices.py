@@ -6,9 +6,9 @@ the claim. All clocks are the database's.
 """
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 from labeltask_contract.times import format_time
 from labeltask_store.connection import DbConnection, changed_by, error_code, rows_of
@@ -19,7 +19,7 @@ from labeltask_store.state_table import SLICE_TABLE, STATE_TABLE
 from labeltask_store.workers import WORKER_TABLE, Fenced, Worker, is_registered
 
 LEASE_SECONDS = 90
-"""Longest time between two commits of a worker that is alive; after it another one may take the slice over."""
+"""Longest time between two signs of life of a worker; after it another one may take the slice over."""
 
 _TEXT = "ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin"
 _LEASE_END = f"UTC_TIMESTAMP(6) + INTERVAL {LEASE_SECONDS} SECOND"
@@ -48,21 +48,6 @@ SLICE_TABLES = {
 
 
 @dataclass(frozen=True)
-class TableCount:
-    """Rows of one slice by result table."""
-
-    read: int = 0
-    labelled: int = 0
-
-    def __add__(self, other: "TableCount") -> "TableCount":
-        """Both together."""
-        return TableCount(self.read + other.read, self.labelled + other.labelled)
-
-
-TableCounts = Mapping[str, TableCount]
-
-
-@dataclass(frozen=True)
 class Claim:
     """A slice that a worker holds, as of its last commit."""
 
@@ -74,7 +59,9 @@ class Claim:
     end: str
     behind: Position | None
     batches: int
-    tables: TableCounts = field(default_factory=dict)
+    rows_read: int = 0
+    labelled: Mapping[str, int] = field(default_factory=dict)
+    """Result rows by table."""
 
 
 def ensure_tables(db: DbConnection, schema: str, tables: Mapping[str, str]) -> None:
@@ -119,8 +106,10 @@ def store_plan(
     db.commit()
 
 
-def claim_slice(db: DbConnection, schema: str, worker: Worker) -> Claim | None:
+def claim_slice(db: DbConnection, schema: str, worker: Worker, in_hand: Sequence[int] = ()) -> Claim | None:
     """Take the first slice that nobody alive holds; None when there is none at the moment.
+
+    ``in_hand``: numbers of slices that the worker holds already.
 
     :raises Fenced: when ``worker`` is not registered any more.
     """
@@ -128,10 +117,11 @@ def claim_slice(db: DbConnection, schema: str, worker: Worker) -> Claim | None:
     # A registered worker is the only live one of its index, so what another pod of that index held is free at once.
     free = (
         "done_at IS NULL AND (owner IS NULL OR lease_until < UTC_TIMESTAMP(6) OR owner_index = %s) "  # noqa: S608
+        f"AND slice_no NOT IN ({marks(1 + len(in_hand))}) "
         f"AND EXISTS (SELECT 1 FROM {qualified(schema, WORKER_TABLE)} w "
         "WHERE w.task_id = %s AND w.owner_index = %s AND w.owner = %s)"
     )
-    free_values = (worker.owner_index, worker.task_id, worker.owner_index, worker.owner)
+    free_values = (worker.owner_index, -1, *in_hand, worker.task_id, worker.owner_index, worker.owner)
     while True:
         db.rollback()
         found = rows_of(
@@ -164,12 +154,12 @@ def load_claim(db: DbConnection, schema: str, task_id: str, slice_no: int, owner
     row = rows_of(
         db,
         "SELECT CAST(start_time AS CHAR(26)), CAST(end_time AS CHAR(26)), CAST(cursor_time AS CHAR(26)), cursor_id, "  # noqa: S608
-        f"batches, table_counts FROM {qualified(schema, SLICE_TABLE)} WHERE task_id = %s AND slice_no = %s",
+        f"batches, rows_read, table_counts FROM {qualified(schema, SLICE_TABLE)} WHERE task_id = %s AND slice_no = %s",
         (task_id, slice_no),
     )[0]
-    start, end, cursor_time, cursor_id, batches, tables = row
-    behind = None if cursor_time is None else Position(cursor_time, cursor_id)
-    return Claim(task_id, slice_no, owner, number, start, end, behind, batches, load_counts(tables))
+    start, end, cursor_time, cursor_id, batches, rows_read, labelled = row
+    behind = None if cursor_id is None else Position(cursor_time, cursor_id)
+    return Claim(task_id, slice_no, owner, number, start, end, behind, batches, int(rows_read), load_counts(labelled))
 
 
 def lock_claim(db: DbConnection, schema: str, claim: Claim) -> int:
@@ -189,11 +179,15 @@ def lock_claim(db: DbConnection, schema: str, claim: Claim) -> int:
     return int(rows[0][0])
 
 
-def advance(db: DbConnection, schema: str, claim: Claim, behind: Position, added: TableCounts) -> Claim:
-    """Move the slice's cursor behind ``behind`` and add to its counters, inside the caller's transaction."""
-    tables = {**claim.tables}
-    for name, count in added.items():
-        tables[name] = tables.get(name, TableCount()) + count
+def advance(
+    db: DbConnection, schema: str, claim: Claim, behind: Position, rows_read: int, labelled: Mapping[str, int]
+) -> Claim:
+    """Move the slice's cursor behind ``behind`` and add to its counters, inside the caller's transaction.
+
+    ``labelled``: result rows written, by table.
+    """
+    rows_read += claim.rows_read
+    labelled = dict(Counter(claim.labelled) + Counter(labelled))
     changed = changed_by(
         db,
         f"UPDATE {qualified(schema, SLICE_TABLE)} SET cursor_time = %s, cursor_id = %s, batches = batches + 1, "  # noqa: S608
@@ -203,9 +197,9 @@ def advance(db: DbConnection, schema: str, claim: Claim, behind: Position, added
         (
             behind.post_time,
             behind.id,
-            sum(count.read for count in tables.values()),
-            sum(count.labelled for count in tables.values()),
-            _dump_counts(tables),
+            rows_read,
+            sum(labelled.values()),
+            json.dumps(labelled),
             claim.task_id,
             claim.slice_no,
             claim.owner,
@@ -216,7 +210,23 @@ def advance(db: DbConnection, schema: str, claim: Claim, behind: Position, added
     if changed != 1:
         db.rollback()
         raise Fenced
-    return replace(claim, behind=behind, batches=claim.batches + 1, tables=tables)
+    return replace(claim, behind=behind, batches=claim.batches + 1, rows_read=rows_read, labelled=labelled)
+
+
+def renew(db: DbConnection, schema: str, claim: Claim) -> None:
+    """Begin the lease anew, and commit: for a worker that is alive but can't commit rows yet.
+
+    :raises Fenced: when the claim is lost.
+    """
+    changed = changed_by(
+        db,
+        f"UPDATE {qualified(schema, SLICE_TABLE)} SET lease_until = {_LEASE_END}, heartbeat_at = UTC_TIMESTAMP(6) "  # noqa: S608
+        "WHERE task_id = %s AND slice_no = %s AND owner = %s AND claims = %s AND done_at IS NULL",
+        (claim.task_id, claim.slice_no, claim.owner, claim.number),
+    )
+    db.commit()
+    if not changed:
+        raise Fenced
 
 
 def finish_slice(db: DbConnection, schema: str, claim: Claim) -> None:
@@ -246,9 +256,7 @@ def release(db: DbConnection, schema: str, claim: Claim) -> None:
     db.commit()
 
 
-def load_counts(text: Any) -> dict[str, TableCount]:
-    return {name: TableCount(*counts) for name, counts in json.loads(text or "{}").items()}
-
-
-def _dump_counts(tables: TableCounts) -> str:
-    return json.dumps({name: [count.read, count.labelled] for name, count in tables.items()}, separators=(",", ":"))
+def load_counts(text: str | None) -> dict[str, int]:
+    """Return result rows by table, as a row of the ledger holds them."""
+    counts: dict[str, int] = json.loads(text or "{}")
+    return counts

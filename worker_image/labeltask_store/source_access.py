@@ -1,7 +1,7 @@
-"""How a source table is read in order: its index over post_time, what orders its ids, and if it lies in their order.
+"""How a source table can be read in order: its index over post_time, what orders its ids, if it lies in their order.
 
-Input: what the database says about the table and its keys. Output: an :class:`Access`, from which ``source_windows``
-and ``source_rows`` make their statements.
+Input: what the database says about the table and its keys. Output: an :class:`Access`, from which ``source_order``
+chooses for each slice.
 """
 
 from dataclasses import dataclass
@@ -13,9 +13,10 @@ from labeltask_store.sql import quote
 
 
 class Position(NamedTuple):
-    """Where reading goes on: behind this row."""
+    """Where reading a slice goes on: behind this row."""
 
-    post_time: str
+    post_time: str | None
+    """None where the slice is read in the order of ids."""
     id: str
 
 
@@ -37,7 +38,7 @@ class Access:
 
 
 def find_access(db: DbConnection, task: TaskDocument) -> Access:
-    """Return how to read the task's source in (post_time, id) order."""
+    """Return how the task's source can be read in order."""
     unique = rows_of(
         db,
         "SELECT index_name = 'PRIMARY' FROM information_schema.statistics WHERE table_schema = %s AND table_name = %s "

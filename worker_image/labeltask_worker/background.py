@@ -8,11 +8,14 @@ import signal
 import threading
 from collections import deque
 from collections.abc import Callable
+from concurrent.futures import Future
+from typing import TypeVar
 
 MOST_WAITING = 2
 """Jobs that wait beside the running one: enough to hide a slow commit, few enough to bound memory."""
 
 Job = Callable[[], object]
+T = TypeVar("T")
 
 
 class Background:
@@ -46,6 +49,13 @@ class Background:
             self._raise_failure()
             self._jobs.append(job)
             self._changed.notify_all()
+
+    def result_of(self, promised: Future[T]) -> T:
+        """Return what a job that was handed in promised. Raises what it or an earlier job raised."""
+        with self._changed:
+            self._changed.wait_for(lambda: promised.done() or self._failure is not None)
+            self._raise_failure()
+        return promised.result()
 
     def drain(self) -> None:
         """Wait until every job is done. Raises what one of them raised."""

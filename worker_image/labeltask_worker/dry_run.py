@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from labeltask_store.connection import READ_SECONDS, classify
-from labeltask_store.source_rows import iter_all
+from labeltask_store.source_rows import open_all
 from labeltask_worker.database import Database
 from labeltask_worker.matching import build_matcher
 from labeltask_worker.preflight import check_source
@@ -48,7 +48,7 @@ def try_task(task_dir: Path, stop: Stop) -> DryRun:
     labels: Counter[int] = Counter()
     try:
         with database.stream(READ_SECONDS) as stream:
-            for rows in iter_all(stream, task):
+            for rows in open_all(stream, task).portions():
                 stop.check()
                 for _, found in matcher.match(rows.texts).labelled:
                     rows_labelled += 1

@@ -19,6 +19,7 @@ from labeltask_store.workers import Worker
 from labeltask_worker.database import Database
 from labeltask_worker.memory import peak_memory_mib
 from labeltask_worker.pipeline import TaskIsOver
+from labeltask_worker.routing import groups_that_conflict, panels_of
 from labeltask_worker.rule_report import never_matched, report_lines
 from labeltask_worker.shutdown import Stop
 
@@ -38,18 +39,20 @@ def finalize(
     :raises TaskIsOver: when somebody else ended it first.
     """
     schema, task_id = task.output_schema, task.task_id
-    counts = database.run(lambda db: read_table_counts(db, schema, task_id))
-    tables = [name for name, count in counts.items() if count.labelled]
-    _log.info("rows by table", read_and_labelled={name: [c.read, c.labelled] for name, c in counts.items()})
+    tables = database.run(lambda db: read_table_counts(db, schema, task_id))
+    _log.info("rows by table", labelled=tables)
     if tables:
         _wait_for_countdown(database, task, stop)
+    panels = panels_of([rules.label for rules in pattern], task.rules.label_translations)
+    # To look for conflicts takes the server as long as all the rest.
+    groups = groups_that_conflict(task.rules.conflict_groups, panels)
     produced: dict[str, int] = {}
     for table in tables:
         stop.check()
         _check_not_over(database, task)
         database.run(partial(ensure_production_table, schema=schema, table=table), where=f"{schema}.{table}")
         produced[table] = database.run(
-            partial(produce, schema=schema, worker=worker, table=table, groups=task.rules.conflict_groups),
+            partial(produce, schema=schema, worker=worker, table=table, groups=groups),
             where=f"phase 2 of {schema}.{table}",
             read_seconds=PRODUCTION_READ_SECONDS,
         )

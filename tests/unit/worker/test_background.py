@@ -1,6 +1,7 @@
 """Jobs beside the main thread: in order, few waiting, and none behind one that failed."""
 
 import threading
+from concurrent.futures import Future
 from functools import partial
 
 import pytest
@@ -43,6 +44,22 @@ def test_what_is_handed_in_behind_a_job_that_fails_is_never_done_and_the_failure
             background.put(lambda: done.append(2))
         background.abandon()
     assert done == []
+
+
+def test_a_job_gives_what_it_promised_or_raises_what_went_wrong_before_it() -> None:
+    kept: Future[int] = Future()
+    broken: Future[int] = Future()
+
+    def fail() -> None:
+        raise ValueError("broken")
+
+    with Background() as background:
+        background.put(lambda: kept.set_result(7))
+        assert background.result_of(kept) == 7
+        background.put(fail)
+        with pytest.raises(ValueError, match="broken"):
+            background.result_of(broken)
+        background.abandon()
 
 
 def test_no_more_than_a_few_jobs_wait() -> None:

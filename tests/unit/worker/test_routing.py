@@ -2,8 +2,8 @@
 
 import pytest
 
-from labeltask_contract.task_document import LABEL_TRANSLATIONS, SOURCE_TABLES
-from labeltask_worker.routing import SourceRouter, panels_of
+from labeltask_contract.task_document import CONFLICT_GROUPS, LABEL_TRANSLATIONS, SOURCE_TABLES
+from labeltask_worker.routing import SourceRouter, groups_that_conflict, panels_of
 
 
 @pytest.mark.parametrize(
@@ -42,3 +42,10 @@ def test_the_tables_of_a_map_include_other() -> None:
 
 def test_labels_are_translated_before_the_slash_and_others_stay() -> None:
     assert panels_of(["男性", "female", "女性", "x/y"], LABEL_TRANSLATIONS) == ["/male", "/female", "/female", "/x/y"]
+
+
+def test_only_groups_of_which_a_task_gives_two_panels_can_conflict() -> None:
+    groups = {"A": ("/male", "/female"), "B": ("/x", "/y", "/z"), "C": ("/one",), "D": ()}
+    assert groups_that_conflict(groups, ["/male", "/x", "/z", "/one"]) == {"B": ("/x", "/y", "/z")}
+    assert groups_that_conflict(groups, ["/female", "/female", "/Male"]) == {}
+    assert groups_that_conflict(CONFLICT_GROUPS, ["/female", "/married", "/male"]) == {"GENDER": ("/male", "/female")}
