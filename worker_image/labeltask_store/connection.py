@@ -7,9 +7,10 @@ module of the store takes any open connection of that family. What an error of t
 from collections.abc import Callable, Sequence
 from typing import Any, Literal, Protocol
 
-from labeltask_contract.connection import Connection, Tls
+from labeltask_contract.connection import Connection, Tls, TlsMode
 from labeltask_store import tls
 from labeltask_store.failures import classify, error_code, is_conflict, is_lost
+from labeltask_store.greeting import refusal_of_tls
 
 __all__ = [
     "Cursor",
@@ -118,6 +119,10 @@ def _connect_mysqlclient(arguments: dict[str, Any], stream: bool, wanted: Tls | 
     from MySQLdb.cursors import Cursor as Buffered  # type: ignore[import-untyped]
     from MySQLdb.cursors import SSCursor as Unbuffered
 
+    if wanted is not None and wanted.mode is TlsMode.REQUIRED:
+        refusal = refusal_of_tls(arguments["host"], arguments["port"], arguments["connect_timeout"])
+        if refusal is not None:
+            raise MySQLdb.OperationalError(*refusal)
     with tls.mysqlclient_arguments(wanted) as encryption:
         db = MySQLdb.connect(
             **arguments, **encryption, multi_statements=False, cursorclass=Unbuffered if stream else Buffered

@@ -2,7 +2,7 @@
 
 With ``verify-identity``, which has a ``ca``, nothing goes to a server that has not proved who it is. With ``required``,
 mysqlclient on MariaDB's library logs in unencrypted where the server offers no TLS, and tells nobody, so its caller has
-to look for :data:`OFFERED` then; such a server has seen no more than the log-in.
+to look for :data:`OFFERED` both before (``greeting.py``) and after.
 """
 
 import ssl

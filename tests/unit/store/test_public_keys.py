@@ -58,13 +58,26 @@ def test_without_tls_it_goes_to_whoever_answers_and_with_proof_of_identity_nothi
 
     impostor = Impostor()
     tls = {"ca": make_authority("an authority").pem}
-    proved = parse_connection(
+    assert refusal_of(impostor, driver, tls) is Reason.TLS_REFUSED
+    assert impostor.received == []
+
+
+@pytest.mark.parametrize("driver", ["mysqlclient", "pymysql"])
+def test_where_encryption_is_required_nothing_goes_to_a_server_that_offers_none(driver: Driver) -> None:
+    # Left to itself, MariaDB's library would send the password in clear.
+    impostor = Impostor()
+    assert refusal_of(impostor, driver, {"mode": "required"}) is Reason.TLS_REFUSED
+    assert impostor.received == []
+
+
+def refusal_of(impostor: Impostor, driver: Driver, tls: dict[str, str]) -> Reason:
+    """Return why no connection can be had."""
+    asked = parse_connection(
         {"host": "127.0.0.1", "port": impostor.port, "user": "a", "password": PASSWORD, "tls": tls}
     )
     with pytest.raises(Exception, match=r"SSL|TLS") as caught:
-        open_connection(proved, driver, connect_seconds=5, read_seconds=5)
+        open_connection(asked, driver, connect_seconds=5, read_seconds=5)
     impostor.close()
-    failure = classify(caught.value, proved, connecting=True)
+    failure = classify(caught.value, asked, connecting=True)
     assert failure is not None
-    assert failure.reason is Reason.TLS_REFUSED
-    assert impostor.received == []
+    return failure.reason
