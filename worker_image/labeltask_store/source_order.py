@@ -13,6 +13,7 @@ from labeltask_contract.times import parse_time
 from labeltask_store.connection import DbConnection, rows_of
 from labeltask_store.slice_plan import source_of
 from labeltask_store.source_access import Access, Position
+from labeltask_store.sql import qualified
 
 MOST_EXPECTED = 3
 """Rows that the server may expect between the least and the greatest id for each row of the slice. InnoDB doubles what
@@ -76,7 +77,8 @@ def _ids_between(
 
 
 def _expected_rows(db: DbConnection, task: TaskDocument, first_id: str, last_id: str) -> int:
-    source = source_of(task.input_schema, task.input_table, "PRIMARY")
+    # Not FORCE INDEX: MySQL does not look where it has no choice, and expects one row.
+    source = f"{qualified(task.input_schema, task.input_table)} USE INDEX (`PRIMARY`)"
     cursor = db.cursor()
     try:
         cursor.execute(
