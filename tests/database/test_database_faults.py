@@ -14,6 +14,7 @@ from labeltask_contract.stat import Stat
 from labeltask_store.connection import open_connection
 from labeltask_store.state_table import StoredProgress, read_progress
 from labeltask_testing.mariadb import Server
+from labeltask_testing.server_kinds import numbers_to
 from labeltask_testing.source_rows import END, START, Post, generate_posts
 
 MIB = 1024 * 1024
@@ -95,7 +96,7 @@ def test_a_deadlock_is_tried_again(stage: Stage) -> None:
     task = stage.task(batch_rows=50, policy="all")
     waiting = "SELECT 1 FROM information_schema.innodb_trx WHERE trx_state = 'LOCK WAIT'"
     schema = f"`{stage.output_schema}`"
-    stage.server.execute(f"CREATE TABLE {schema}.label_heavy AS SELECT seq FROM {schema}.seq_1_to_5000")
+    stage.server.execute(f"CREATE TABLE {schema}.label_heavy AS SELECT seq FROM {numbers_to(5_000)}")
     with stage.server.admin() as db, db.cursor() as cursor:
         # The other order than the worker's: first what it inserts into, then its slice. Of two that block each other
         # the server ends the one that changed less.
@@ -132,7 +133,7 @@ def test_sessions_that_the_server_drops_are_opened_again(stage: Stage) -> None:
         run = task.start()
         for hold in (first, second, third):
             hold.reached()
-            sessions = "SELECT id FROM information_schema.processlist WHERE user = 'labeltask'"
+            sessions = f"SELECT id FROM {stage.server.kind.sessions} WHERE user = 'labeltask'"
             for (thread,) in stage.server.execute(sessions):
                 with suppress(pymysql.err.OperationalError):  # gone already
                     stage.server.execute(f"KILL {thread}")

@@ -60,6 +60,11 @@ def reader(dumps: DumpStage, seen: list[object]) -> Iterator[None]:
         thread.join()
 
 
+def sessions_doing(dumps: DumpStage, statement: str) -> str:
+    """Return a query for workers that run a statement like ``statement``."""
+    return f"SELECT 1 FROM {dumps.stage.server.kind.sessions} WHERE info LIKE '{statement}' AND user = 'labeltask'"
+
+
 @pytest.mark.parametrize("how", ["before", "after"])
 def test_a_kill_at_any_statement_leaves_the_old_table_or_the_new_and_a_rerun_cleans_up(
     dumps: DumpStage, how: str
@@ -104,7 +109,7 @@ def test_a_table_that_a_crash_took_in_the_swap_comes_back(dumps: DumpStage) -> N
 
 def test_a_statement_of_a_killed_worker_that_still_runs_is_ended_by_the_next_one(dumps: DumpStage) -> None:
     document = dumps.document(shelves=ONE_SHELF)
-    sleeping = "SELECT 1 FROM information_schema.processlist WHERE info LIKE 'SELECT SLEEP%' AND user = 'labeltask'"
+    sleeping = sessions_doing(dumps, "SELECT SLEEP%")
     first = dumps.start(document, stop_at=10, how="waits")
     eventually(lambda: bool(dumps.stage.server.execute(sleeping)))
     first.kill()
@@ -117,7 +122,7 @@ def test_a_statement_of_a_killed_worker_that_still_runs_is_ended_by_the_next_one
 
 def test_a_dump_told_to_stop_drops_what_it_had_built_and_says_that_it_may_run_again(dumps: DumpStage) -> None:
     document = dumps.document(shelves=ONE_SHELF)
-    sleeping = "SELECT 1 FROM information_schema.processlist WHERE info LIKE 'SELECT SLEEP%' AND user = 'labeltask'"
+    sleeping = sessions_doing(dumps, "SELECT SLEEP%")
     run = dumps.start(document, stop_at=10, how="waits")
     eventually(lambda: bool(dumps.stage.server.execute(sleeping)))
     assert dumps.leftovers() != set()
@@ -141,7 +146,7 @@ def test_the_swap_waits_for_a_reader_and_then_goes_through(dumps: DumpStage) -> 
     old = put_old_dump(dumps)
     document = dumps.document(shelves=ONE_SHELF)
     table = f"FROM `{dumps.stage.output_schema}`.wh_panel_mapping_bbs_dump"
-    waiting = "SELECT 1 FROM information_schema.processlist WHERE info LIKE 'RENAME TABLE%' AND user = 'labeltask'"
+    waiting = sessions_doing(dumps, "RENAME TABLE%")
     with dumps.stage.server.admin() as db, db.cursor() as cursor:
         db.begin()
         cursor.execute(f"SELECT COUNT(*) {table}")

@@ -190,7 +190,8 @@ def test_a_previous_table_that_may_not_be_read_is_not_taken_for_none(dumps: Dump
     dumps.add_previous("bbs", [("b", "/male", OLD)])
     server, schema = dumps.stage.server, dumps.stage.output_schema
     server.execute(
-        "CREATE OR REPLACE USER narrow IDENTIFIED BY 'narrow'",
+        "DROP USER IF EXISTS narrow",
+        "CREATE USER narrow IDENTIFIED BY 'narrow'",
         f"GRANT CREATE, ALTER, INDEX, SELECT, INSERT, UPDATE, DELETE, DROP ON `{schema}`.* TO narrow",
         f"GRANT INSERT ON `{dumps.previous_schema}`.* TO narrow",
     )

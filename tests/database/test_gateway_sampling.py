@@ -15,6 +15,7 @@ from labeltask_store.connection import DbConnection, open_connection, rows_of
 from labeltask_store.result_tables import TABLE_DEFINITION, ResultRow
 from labeltask_store.sampling import estimate_rows, limit_statements, random_between, sample_rows
 from labeltask_store.state_table import ensure_state_table
+from labeltask_testing.server_kinds import numbers_to
 
 SMALL, LARGE, NOBODY = "a" * 32, "b" * 32, "c" * 32
 LARGE_ROWS = 100_000
@@ -33,7 +34,7 @@ def tables(shared_stage: Stage) -> Stage:
         *(
             f"INSERT INTO {schema}.fbfans SELECT CONCAT(1577818324915 + seq * 1337, '_FBEXUB'), '{task_id}', 'a', "
             "IF(seq % 2, '/male', '/female'), '2020-01-01 00:00:03', 'WH_F0045', '文' "
-            f"FROM {schema}.seq_1_to_{rows}"
+            f"FROM {numbers_to(rows)}"
             for task_id, rows in ((SMALL, 50), (LARGE, LARGE_ROWS))
         ),
         f"INSERT INTO {schema}.Ptt SELECT * FROM {schema}.fbfans",
@@ -126,8 +127,10 @@ def test_the_server_itself_ends_a_statement_that_takes_too_long(tables: Stage) -
     opened = open_connection(tables.connection, "pymysql")
     limit_statements(opened, 0.2)
     started = time.monotonic()
+    table = f"{tables.output_schema}.plurk"
     with pytest.raises(pymysql.Error):
-        rows_of(opened, f"SELECT COUNT(*) FROM {tables.output_schema}.plurk a, {tables.output_schema}.plurk b")
+        # With a condition: without one MySQL multiplies how many rows there are.
+        rows_of(opened, f"SELECT COUNT(*) FROM {table} a, {table} b WHERE a.id < b.panel")
     assert time.monotonic() - started < 5
     opened.close()
 
@@ -159,7 +162,7 @@ def test_an_estimate_reads_no_row(db: DbConnection, tables: Stage) -> None:
     schema = tables.output_schema
     tables.server.execute(
         f"CREATE TABLE {schema}.source (id VARCHAR(32) PRIMARY KEY, post_time DATETIME, KEY post_time (post_time))",
-        f"INSERT INTO {schema}.source SELECT seq, '2020-01-01' + INTERVAL seq MINUTE FROM {schema}.seq_1_to_20000",
+        f"INSERT INTO {schema}.source SELECT seq, '2020-01-01' + INTERVAL seq MINUTE FROM {numbers_to(20_000)}",
         f"ANALYZE TABLE {schema}.source",
     )
     before = rows_read(db)

@@ -25,7 +25,7 @@ def is_labelled(task: Task) -> bool:
 
 def wait_until_its_sessions_are_gone(stage: Stage) -> None:
     """Wait until the server has rolled back what a killed worker had open."""
-    sessions = "SELECT 1 FROM information_schema.processlist WHERE user = 'labeltask'"
+    sessions = f"SELECT 1 FROM {stage.server.kind.sessions} WHERE user = 'labeltask'"
     eventually(lambda: not stage.server.execute(sessions))
 
 

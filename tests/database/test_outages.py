@@ -90,7 +90,9 @@ def test_a_server_that_turns_read_only_while_rows_are_written_is_named_and_nothi
     stage: Stage, task: Task
 ) -> None:
     # An account that is no administrator: those may write all the same.
-    stage.server.execute(f"CREATE OR REPLACE USER '{READER}'@'%' IDENTIFIED BY '{PASSWORD}'")
+    stage.server.execute(
+        f"DROP USER IF EXISTS '{READER}'@'%'", f"CREATE USER '{READER}'@'%' IDENTIFIED BY '{PASSWORD}'"
+    )
     grant(stage, "ALL", stage.input_schema)
     grant(stage, "ALL", stage.output_schema)
     task.site_config = stage.server.site_config(user=READER)
@@ -115,7 +117,7 @@ def test_a_server_that_turns_read_only_while_rows_are_written_is_named_and_nothi
 @contextmanager
 def small_disk(folder: Path, size_mib: int) -> Iterator[Path]:
     """Yield a folder on a disk of its own; skip where this account may mount none."""
-    folder.mkdir()
+    folder.mkdir(exist_ok=True)
     made = subprocess.run(
         ["mount", "-t", "tmpfs", "-o", f"size={size_mib}m", "labeltask-test", str(folder)],
         capture_output=True,
@@ -130,12 +132,10 @@ def small_disk(folder: Path, size_mib: int) -> Iterator[Path]:
         subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 
-def test_a_disk_that_is_full_is_named_and_once_there_is_room_the_rows_are_labelled(
-    stage: Stage, tmp_path: Path
-) -> None:
+def test_a_disk_that_is_full_is_named_and_once_there_is_room_the_rows_are_labelled(stage: Stage) -> None:
     women = {"女性": [["女", "partially"]]}
     stage.load(post._replace(s_id="WH_F0045", content="女" * 2_000) for post in generate_posts(ROWS, nulls=0))
-    with small_disk(tmp_path / "disk", 12) as disk:
+    with small_disk(stage.server.disk, 12) as disk:
         stage.server.execute(
             f"CREATE TABLE `{stage.output_schema}`.fbfans (id VARCHAR(32), task_id VARCHAR(32), source_author TEXT, "
             "panel VARCHAR(200), create_time DATETIME, field_content TEXT, match_content LONGTEXT, KEY (task_id)) "
@@ -238,7 +238,7 @@ def test_a_network_that_comes_back_in_time_costs_no_row_and_no_pod(stage: Stage,
 
 
 def sessions(stage: Stage) -> list[tuple[Any, ...]]:
-    return stage.server.execute("SELECT id FROM information_schema.processlist WHERE user = 'labeltask'")
+    return stage.server.execute(f"SELECT id FROM {stage.server.kind.sessions} WHERE user = 'labeltask'")
 
 
 def test_a_labelling_step_longer_than_the_servers_patience_reconnects_and_shows_nothing_of_it(stage: Stage) -> None:

@@ -41,7 +41,9 @@ def expect_failure(task: Task, reason: Reason, *parts: str, in_state: bool = Tru
 @pytest.fixture
 def reader(stage: Stage) -> Iterator[dict[str, object]]:
     """An account without any right yet."""
-    stage.server.execute(f"CREATE OR REPLACE USER '{READER}'@'%' IDENTIFIED BY '{PASSWORD}'")
+    stage.server.execute(
+        f"DROP USER IF EXISTS '{READER}'@'%'", f"CREATE USER '{READER}'@'%' IDENTIFIED BY '{PASSWORD}'"
+    )
     yield stage.server.site_config(user=READER)
     stage.server.execute(f"DROP USER '{READER}'@'%'")
 

@@ -11,6 +11,7 @@ import pymysql
 
 from labeltask_store.slices import SLICE_TABLES, ensure_tables
 from labeltask_store.state_table import SLICE_TABLE
+from labeltask_testing.server_kinds import sessions_table
 
 Connect = Callable[[], AbstractContextManager["pymysql.Connection[Any]"]]
 """Opens a session with every right, autocommit on."""
@@ -34,7 +35,7 @@ class Hold:
         """Return how many workers are held now."""
         with self.connect() as db, db.cursor() as cursor:
             cursor.execute(
-                "SELECT COUNT(*) FROM information_schema.processlist WHERE state = 'User lock' AND info LIKE %s",
+                f"SELECT COUNT(*) FROM {sessions_table(db)} WHERE state = 'User lock' AND info LIKE %s",
                 (f"%{self.lock}%",),
             )
             return int((cursor.fetchone() or (0,))[0])

@@ -1,11 +1,11 @@
 """A private MariaDB for tests: own data folder, own port on 127.0.0.1, ended with the test run.
 
-Input: the installed server programs (Debian package ``mariadb-server-core``); nothing is downloaded or configured
-outside the temporary folder. :class:`Server` can be killed and started again, which the fault tests do.
+Input: the installed server programs (Debian package ``mariadb-server-core``), or the MySQL that ``server_kinds.py`` is
+told of; nothing is downloaded or configured outside the temporary folder. :class:`Server` can be killed and started
+again, which the fault tests do.
 """
 
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -19,6 +19,8 @@ from typing import Any
 
 import pymysql
 
+from labeltask_testing.server_kinds import ServerKind, server_kind
+
 PASSWORD = "p@ss:/%#canary-密"
 """Of the test account. Whatever prints it fails the canary test."""
 USER = "labeltask"
@@ -28,13 +30,19 @@ _STARTED_WITHIN_SECONDS = 60
 
 @dataclass
 class Server:
-    """One MariaDB server. ``address`` is fixed over restarts."""
+    """One server. ``address`` is fixed over restarts."""
 
     folder: Path
     port: int
     options: tuple[str, ...] = ()
+    kind: ServerKind = field(default_factory=server_kind)
     process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
     host: str = "127.0.0.1"
+
+    @property
+    def disk(self) -> Path:
+        """Where a table may lie on a disk of its own; nothing is there until a test mounts one."""
+        return self.folder / "disk"
 
     def start(self) -> None:
         """Start the server and return when it answers."""
@@ -42,13 +50,15 @@ class Server:
         with log:
             self.process = subprocess.Popen(
                 [
-                    _program("mariadbd"),
+                    self.kind.program,
                     "--no-defaults",
                     f"--datadir={self.folder / 'data'}",
                     f"--socket={self.folder / 'server.sock'}",
                     f"--pid-file={self.folder / 'server.pid'}",
                     # Its own: a server that starts deletes the temporary tables of any other that shares the folder.
                     f"--tmpdir={self.folder / 'tmp'}",
+                    # Where a test may put a table; MariaDB needs no leave for that.
+                    f"--loose-innodb-directories={self.disk}",
                     f"--bind-address={self.host}",
                     f"--port={self.port}",
                     "--skip-name-resolve",
@@ -56,13 +66,11 @@ class Server:
                     # Not utf8mb4_bin: what depends on the server's collation shall show itself.
                     "--collation-server=utf8mb4_general_ci",
                     "--innodb-buffer-pool-size=256M",
-                    "--innodb-log-file-size=64M",
                     "--innodb-flush-log-at-trx-commit=2",
-                    # Only a killed machine would lose data by it, not a killed server; tables are made far faster.
-                    "--debug-no-sync",
                     "--max-connections=200",
                     f"--init-file={self.folder / 'users.sql'}",
                     *_as_this_account(),
+                    *self.kind.options,
                     *self.options,
                 ],
                 stdin=subprocess.DEVNULL,
@@ -77,7 +85,7 @@ class Server:
                     probe.connect(str(self.folder / "server.sock"))
             except OSError:
                 if self.process.poll() is not None or time.monotonic() > deadline:
-                    raise RuntimeError(f"MariaDB did not start:\n{self.log_text()[-4000:]}") from None
+                    raise RuntimeError(f"{self.kind.name} did not start:\n{self.log_text()[-4000:]}") from None
                 time.sleep(0.05)
             else:
                 return
@@ -133,13 +141,14 @@ def kept_server(folder: Path, *options: str) -> Iterator[Server]:
 
 
 def _run_server(folder: Path, options: tuple[str, ...]) -> Iterator[Server]:
+    kind = server_kind()
     (folder / "users.sql").write_text(
-        f"CREATE USER IF NOT EXISTS '{USER}'@'%' IDENTIFIED BY '{PASSWORD}';\n"
-        f"GRANT ALL ON *.* TO '{USER}'@'%';\nDELETE FROM mysql.global_priv WHERE User = '';\nFLUSH PRIVILEGES;\n"
+        f"CREATE USER IF NOT EXISTS '{USER}'@'%' IDENTIFIED BY '{PASSWORD}';\nGRANT ALL ON *.* TO '{USER}'@'%';\n"
+        + kind.users
     )
     if not (folder / "data").exists():
-        _install(folder)
-    server = Server(folder, _free_port(), options)
+        _install(folder, kind)
+    server = Server(folder, _free_port(), options, kind)
     try:
         server.start()
         yield server
@@ -147,18 +156,10 @@ def _run_server(folder: Path, options: tuple[str, ...]) -> Iterator[Server]:
         server.stop()
 
 
-def _install(folder: Path) -> None:
+def _install(folder: Path, kind: ServerKind) -> None:
     (folder / "tmp").mkdir(exist_ok=True)
     subprocess.run(
-        [
-            _program("mariadb-install-db"),
-            "--no-defaults",
-            f"--datadir={folder / 'data'}",
-            "--auth-root-authentication-method=normal",
-            "--skip-test-db",
-            "--skip-log-bin",
-            *_as_this_account(),
-        ],
+        [*kind.install, f"--datadir={folder / 'data'}", *_as_this_account()],
         check=True,
         stdin=subprocess.DEVNULL,
         capture_output=True,
@@ -168,13 +169,6 @@ def _install(folder: Path) -> None:
 def _as_this_account() -> list[str]:
     # Without being told so, neither program runs as root.
     return ["--user=root"] if os.geteuid() == 0 else []
-
-
-def _program(name: str) -> str:
-    found = shutil.which(name, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
-    if found is None:
-        raise RuntimeError(f"{name} is not installed; the database tests need the package mariadb-server-core")
-    return found
 
 
 def _free_port() -> int:
