@@ -26,7 +26,6 @@ class ServerKind:
     """The command that fills an empty data folder, as far as the two differ."""
     users: str
     """What else the server is told at its start, after the test account was made."""
-    reload_certificate: str
     sessions: str
     """The table of sessions."""
 
@@ -44,7 +43,10 @@ def server_kind() -> ServerKind:
 
 def sessions_table(db: "pymysql.Connection[Any]") -> str:
     """Return the table of sessions of whichever server ``db`` is connected to."""
-    return _MARIADB_SESSIONS if "mariadb" in str(db.get_server_info()).lower() else _MYSQL_SESSIONS
+    with db.cursor() as cursor:
+        cursor.execute("SELECT VERSION()")
+        (version,) = cursor.fetchone() or ("",)
+    return _MARIADB_SESSIONS if "mariadb" in version.lower() else _MYSQL_SESSIONS
 
 
 def numbers_to(count: int) -> str:
@@ -73,7 +75,6 @@ def _mariadb() -> ServerKind:
             "--skip-log-bin",
         ),
         "DELETE FROM mysql.global_priv WHERE User = '';\nFLUSH PRIVILEGES;\n",
-        "FLUSH SSL",
         _MARIADB_SESSIONS,
     )
 
@@ -95,7 +96,6 @@ def _mysql(mysqld: str) -> ServerKind:
         ),
         (mysqld, "--no-defaults", "--initialize-insecure", "--skip-log-bin"),
         "",
-        "ALTER INSTANCE RELOAD TLS",
         _MYSQL_SESSIONS,
     )
 
