@@ -94,7 +94,7 @@ def test_a_deadlock_is_tried_again(stage: Stage) -> None:
     stage.load(generate_posts(1_000, seed=1))
     stage.task(number=2).run_to_success()
     task = stage.task(batch_rows=50, policy="all")
-    waiting = "SELECT 1 FROM information_schema.innodb_trx WHERE trx_state = 'LOCK WAIT'"
+    waiting = f"SELECT 1 FROM {stage.server.kind.lock_waits}"
     schema = f"`{stage.output_schema}`"
     stage.server.execute(f"CREATE TABLE {schema}.label_heavy AS SELECT seq FROM {numbers_to(5_000)}")
     with stage.server.admin() as db, db.cursor() as cursor:
@@ -104,7 +104,7 @@ def test_a_deadlock_is_tried_again(stage: Stage) -> None:
         cursor.execute(f"UPDATE {schema}.label_heavy SET seq = seq + 1")
         cursor.execute(f"SELECT COUNT(*) FROM {schema}.fbfans FOR UPDATE")
         run = task.start()
-        # The server renews this view only when nobody has looked for a tenth of a second.
+        # MariaDB renews this view only when nobody has looked for a tenth of a second.
         eventually(lambda: bool(stage.server.execute(waiting)), pause_seconds=0.2)
         cursor.execute(f"SELECT batches FROM {schema}.label_slice FOR UPDATE")
         db.rollback()

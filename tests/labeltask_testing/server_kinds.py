@@ -28,6 +28,8 @@ class ServerKind:
     """What else the server is told at its start, after the test account was made."""
     sessions: str
     """The table of sessions."""
+    lock_waits: str
+    """The table of transactions that wait for another's lock on a row."""
 
     @property
     def is_mysql(self) -> bool:
@@ -76,6 +78,7 @@ def _mariadb() -> ServerKind:
         ),
         "DELETE FROM mysql.global_priv WHERE User = '';\nFLUSH PRIVILEGES;\n",
         _MARIADB_SESSIONS,
+        "information_schema.innodb_lock_waits",
     )
 
 
@@ -97,6 +100,7 @@ def _mysql(mysqld: str) -> ServerKind:
         (mysqld, "--no-defaults", "--initialize-insecure", "--skip-log-bin"),
         "",
         _MYSQL_SESSIONS,
+        "performance_schema.data_lock_waits",
     )
 
 
