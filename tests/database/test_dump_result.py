@@ -203,6 +203,22 @@ def test_a_previous_table_that_may_not_be_read_is_not_taken_for_none(dumps: Dump
     assert dumps.stored() == dumps.expected()
 
 
+def test_a_server_that_wants_a_key_in_each_table_is_told_that_dump_tables_have_none(dumps: DumpStage) -> None:
+    dumps.add_task({"Ptt": [("a", "/male")]})
+    server = dumps.stage.server
+    name = "sql_require_primary_key" if server.kind.is_mysql else "innodb_force_primary_key"
+    server.execute(f"SET GLOBAL {name} = 1")
+    try:
+        ended = dumps.run(dumps.document())
+    finally:
+        server.execute(f"SET GLOBAL {name} = 0")
+    assert ended.termination is not None
+    assert ended.termination["reason"] == "OutputNotWritable"
+    assert "must let tables have no primary key" in ended.termination["message"]
+    dumps.run_to_success(dumps.document())
+    assert dumps.stored() == dumps.expected()
+
+
 def test_a_moment_of_the_dump_is_the_same_in_all_tables(dumps: DumpStage) -> None:
     dumps.add_task({"Ptt": [("a", "/male")], "news": [("b", "/male")]})
     before = dumps.stage.server.execute("SELECT NOW()")[0][0]

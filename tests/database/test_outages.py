@@ -241,6 +241,29 @@ def sessions(stage: Stage) -> list[tuple[Any, ...]]:
     return stage.server.execute(f"SELECT id FROM {stage.server.kind.sessions} WHERE user = 'labeltask'")
 
 
+def test_a_server_that_limits_the_time_of_every_statement_has_the_rest_read_by_another(stage: Stage) -> None:
+    stage.load(post._replace(content="女" * 5_000) for post in generate_posts(2_000, seed=24, nulls=0))
+    task = stage.task({"女性": [["女", "start"]]}, predict_type="content", batch_rows=20)
+    limit, value, status, code = {
+        "MariaDB": ("max_statement_time", 2, "Max_statement_time_exceeded", 1969),
+        "MySQL": ("max_execution_time", 2_000, "Max_execution_time_exceeded", 3024),
+    }[stage.server.kind.name]
+    ended_early = f"SHOW GLOBAL STATUS LIKE '{status}'"
+    before = stage.server.execute(ended_early)
+    stage.server.execute(f"SET GLOBAL {limit} = {value}")
+    try:
+        with task.hold(rows=100) as hold:
+            run = task.start()
+            hold.reached()
+            eventually(lambda: stage.server.execute(ended_early) != before, seconds=60, pause_seconds=0.1)
+        ended = run.wait(120)
+    finally:
+        stage.server.execute(f"SET GLOBAL {limit} = 0")
+    assert ended.code == 0, ended.log
+    assert f'"code": {code}' in ended.log
+    task.check()
+
+
 def test_a_labelling_step_longer_than_the_servers_patience_reconnects_and_shows_nothing_of_it(stage: Stage) -> None:
     # More than the network holds, so that the server is still sending when its patience is over.
     stage.load(post._replace(content="女" * 5_000) for post in generate_posts(2_000, seed=23, nulls=0))

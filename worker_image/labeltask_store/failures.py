@@ -15,12 +15,14 @@ _NO_ANSWER = frozenset({2002, 2003, 2005, 2012, 2026})
 _NO_TLS = 2026
 _TLS_WANTED = 3159
 _LOST = frozenset({0, 1053, 1080, 1152, 1158, 1159, 1160, 1161, 1317, 1927, 2006, 2013, 2014, 2055, 4031})
-_BUSY = frozenset({1040, 1203, 1226})
+# A server's own limit of a statement's time, MariaDB's and MySQL's: rows are read on behind those that came.
+_TOO_LONG = frozenset({1969, 3024})
+_BUSY = frozenset({1040, 1203, 1226, 3032})
 _CONFLICT = frozenset({1020, 1205, 1213, 1412, 1615, 3572})
-_DENIED = frozenset(
-    {1044, 1045, 1095, 1130, 1142, 1143, 1227, 1251, 1370, 1410, 1698, 1820, 1862, 2059, 2061, 3118, 4151}
-)
+_RIGHT_MISSING = frozenset({1095, 1142, 1143, 1227, 1370, 1410})
+_DENIED = _RIGHT_MISSING | {1044, 1045, 1129, 1130, 1251, 1698, 1820, 1862, 2059, 2061, 3118, 3955, 4151}
 _READ_ONLY = frozenset({1036, 1290, 1792, 1836, 3100})
+_KEY_WANTED = frozenset({1173, 3098, 3750})
 _FULL = frozenset({1021, 1114, 3675})
 _FILE_ERRORS = frozenset({3, 1026, 1030})
 _NO_SPACE = "No space left"
@@ -39,7 +41,7 @@ def error_code(error: BaseException) -> int | None:
 
 def is_lost(error: BaseException) -> bool:
     """Tell whether a new connection may cure ``error``: the old one broke, the server is away or restarting."""
-    return error_code(error) in _LOST | _NO_ANSWER | _BUSY
+    return error_code(error) in _LOST | _TOO_LONG | _NO_ANSWER | _BUSY
 
 
 def is_conflict(error: BaseException) -> bool:
@@ -62,7 +64,7 @@ def classify(
     place = f" ({where})" if where else ""
     address = connection.address
     if code in _DENIED:
-        help_text = "check user, password and rights" if code in (1044, 1045, 1130, 1698) else "grant what is missing"
+        help_text = "grant what is missing" if code in _RIGHT_MISSING else "check user, password and rights"
         if code == 1045 and connection.tls is None:
             # All that MariaDB says when an account or the server wants TLS.
             help_text += ", and set tls if the account needs encryption"
@@ -75,7 +77,7 @@ def classify(
             f"no database answers at {address}: {cause}; check host and port, and that the network lets us through"
         )
         return TaskFailure(Reason.SOURCE_UNREACHABLE, message)
-    if code in _LOST | _BUSY:
+    if code in _LOST | _TOO_LONG | _BUSY:
         return TaskFailure(Reason.CONNECTION_LOST, f"the connection to {address} broke{place}: {text}")
     if code in _CONFLICT:
         message = f"another session at {address} held the rows{place} too long: {text}"
@@ -106,6 +108,12 @@ def _classify_object(code: int, text: str, address: str, place: str) -> TaskFail
         return TaskFailure(Reason.COLUMN_MISSING, f"{address}: {text}{place}; the table must have this column")
     if code in _READ_ONLY:
         message = f"{address} can't be written{place}: {text}; name a primary server or end its read-only mode"
+        return TaskFailure(Reason.OUTPUT_NOT_WRITABLE, message)
+    if code in _KEY_WANTED:
+        message = (
+            f"{address} can't be written{place}: {text}; the server must let tables have no primary key, "
+            "as dump tables have none"
+        )
         return TaskFailure(Reason.OUTPUT_NOT_WRITABLE, message)
     if code == 1665:
         message = (
