@@ -16,6 +16,8 @@ from labeltask_store import tls
 _NO_CONNECTION = 2003
 _NO_TLS = 2026
 _HEAD_BYTES = 4
+_MOST_BYTES = 1_024
+"""Of a greeting, several times what servers send."""
 _ERROR = b"\xff"
 _STATE_CHARACTERS = len("#HY000")
 
@@ -28,7 +30,7 @@ def refusal_of_tls(host: str, port: int, seconds: float) -> tuple[int, str] | No
     try:
         with socket.create_connection((host, port), seconds) as server, server.makefile("rb") as stream:
             length = int.from_bytes(_exactly(stream, _HEAD_BYTES)[:3], "little")
-            return read_greeting(_exactly(stream, length))
+            return read_greeting(_exactly(stream, min(length, _MOST_BYTES)))
     except (OSError, EOFError) as error:
         return _NO_CONNECTION, f"Can't connect to server on '{host}' ({error})"
 
