@@ -154,6 +154,20 @@ def rows_of(db: DbConnection, statement: str, values: Sequence[object] = ()) -> 
         cursor.close()
 
 
+def expected_rows(db: DbConnection, statement: str, values: Sequence[object]) -> int | None:
+    """Return how many rows the optimizer expects a SELECT to look at; None where it says nothing. No row is read."""
+    cursor = db.cursor()
+    try:
+        # The server's own default may be a tree, as MySQL 9's is.
+        cursor.execute(f"EXPLAIN FORMAT=TRADITIONAL {statement}", tuple(values))
+        names = [column[0].lower() for column in cursor.description]
+        plan = cursor.fetchall()
+    finally:
+        cursor.close()
+    guess = dict(zip(names, plan[0], strict=True)).get("rows") if plan else None
+    return None if guess is None else int(guess)
+
+
 def changed_by(db: DbConnection, statement: str, values: Sequence[object] = ()) -> int:
     """Execute ``statement`` and return how many rows it changed."""
     cursor = db.cursor()

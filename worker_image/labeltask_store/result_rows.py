@@ -104,7 +104,8 @@ def _check_fit(
     packet_bytes: int,
 ) -> None:
     used = [tables[name] for name in set(names)]
-    fixed = max(len(_head(schema, table.name)) for table in used) + _TASK_ID_BYTES + len(_TAIL) + _PACKET_OVERHEAD_BYTES
+    longest = max((table.name for table in used), key=len)
+    fixed = len(_head(schema, longest)) + _TASK_ID_BYTES + len(_TAIL) + _PACKET_OVERHEAD_BYTES
     # Most often no value is as long in bytes as the tightest column, and no row as long as a packet.
     fits = fixed + max(map(len, encoded)) <= packet_bytes
     for place, column in enumerate(COLUMNS):

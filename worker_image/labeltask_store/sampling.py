@@ -16,7 +16,7 @@ import string
 from collections.abc import Sequence
 from typing import Any
 
-from labeltask_store.connection import DbConnection, rows_of
+from labeltask_store.connection import DbConnection, expected_rows, rows_of
 from labeltask_store.result_tables import COLUMNS, ResultRow
 from labeltask_store.sql import marks, qualified
 
@@ -163,18 +163,11 @@ def _with_ids(db: DbConnection, source: str, task_id: str, ids: set[str]) -> lis
 
 def estimate_rows(db: DbConnection, schema: str, table: str, start: str, end: str) -> int | None:
     """Return the optimizer's guess, by EXPLAIN, of how many rows have ``start <= post_time < end``; no row is read."""
-    cursor = db.cursor()
     try:
-        cursor.execute(
-            # The server's own default may be a tree, as MySQL 9's is.
-            f"EXPLAIN FORMAT=TRADITIONAL SELECT id FROM {qualified(schema, table)} "  # noqa: S608
-            "WHERE post_time >= %s AND post_time < %s",
+        return expected_rows(
+            db,
+            f"SELECT id FROM {qualified(schema, table)} WHERE post_time >= %s AND post_time < %s",  # noqa: S608
             (start, end),
         )
-        names = [column[0].lower() for column in cursor.description]
-        rows = [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
     finally:
-        cursor.close()
         db.rollback()
-    guess = rows[0].get("rows") if rows else None
-    return None if guess is None else int(guess)

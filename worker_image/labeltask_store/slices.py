@@ -218,14 +218,8 @@ def renew(db: DbConnection, schema: str, claim: Claim) -> None:
 
     :raises Fenced: when the claim is lost.
     """
-    changed = changed_by(
-        db,
-        f"UPDATE {qualified(schema, SLICE_TABLE)} SET lease_until = {_LEASE_END}, heartbeat_at = UTC_TIMESTAMP(6) "  # noqa: S608
-        "WHERE task_id = %s AND slice_no = %s AND owner = %s AND claims = %s AND done_at IS NULL",
-        (claim.task_id, claim.slice_no, claim.owner, claim.number),
-    )
-    db.commit()
-    if not changed:
+    assignments = f"lease_until = {_LEASE_END}, heartbeat_at = UTC_TIMESTAMP(6)"
+    if not _change_held(db, schema, claim, assignments, "AND done_at IS NULL"):
         raise Fenced
 
 
@@ -234,26 +228,26 @@ def finish_slice(db: DbConnection, schema: str, claim: Claim) -> None:
 
     :raises Fenced: when the claim is lost.
     """
-    changed = changed_by(
-        db,
-        f"UPDATE {qualified(schema, SLICE_TABLE)} SET done_at = COALESCE(done_at, UTC_TIMESTAMP(6)), "  # noqa: S608
-        "heartbeat_at = UTC_TIMESTAMP(6) WHERE task_id = %s AND slice_no = %s AND owner = %s AND claims = %s",
-        (claim.task_id, claim.slice_no, claim.owner, claim.number),
-    )
-    db.commit()
-    if not changed:
+    assignments = "done_at = COALESCE(done_at, UTC_TIMESTAMP(6)), heartbeat_at = UTC_TIMESTAMP(6)"
+    if not _change_held(db, schema, claim, assignments):
         raise Fenced
 
 
 def release(db: DbConnection, schema: str, claim: Claim) -> None:
     """Hand a claim back at once, and commit; a claim that is lost already stays lost."""
-    changed_by(
+    _change_held(db, schema, claim, "owner = NULL, owner_index = NULL, lease_until = NULL", "AND done_at IS NULL")
+
+
+def _change_held(db: DbConnection, schema: str, claim: Claim, assignments: str, condition: str = "") -> int:
+    """Change the claim's slice while it is held, and commit; return 0 when it is not."""
+    changed = changed_by(
         db,
-        f"UPDATE {qualified(schema, SLICE_TABLE)} SET owner = NULL, owner_index = NULL, lease_until = NULL "  # noqa: S608
-        "WHERE task_id = %s AND slice_no = %s AND owner = %s AND claims = %s AND done_at IS NULL",
+        f"UPDATE {qualified(schema, SLICE_TABLE)} SET {assignments} "  # noqa: S608
+        f"WHERE task_id = %s AND slice_no = %s AND owner = %s AND claims = %s {condition}",
         (claim.task_id, claim.slice_no, claim.owner, claim.number),
     )
     db.commit()
+    return changed
 
 
 def load_counts(text: str | None) -> dict[str, int]:

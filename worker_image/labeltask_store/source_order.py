@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from labeltask_contract.task_document import TaskDocument
 from labeltask_contract.times import parse_time
-from labeltask_store.connection import DbConnection, rows_of
+from labeltask_store.connection import DbConnection, expected_rows, rows_of
 from labeltask_store.slice_plan import source_of
 from labeltask_store.source_access import Access, Position
 from labeltask_store.sql import qualified
@@ -79,16 +79,8 @@ def _ids_between(
 def _expected_rows(db: DbConnection, task: TaskDocument, first_id: str, last_id: str) -> int:
     # Not FORCE INDEX: MySQL does not look where it has no choice, and expects one row.
     source = f"{qualified(task.input_schema, task.input_table)} USE INDEX (`PRIMARY`)"
-    cursor = db.cursor()
-    try:
-        cursor.execute(
-            f"EXPLAIN FORMAT=TRADITIONAL SELECT 1 FROM {source} WHERE id BETWEEN %s AND %s",  # noqa: S608
-            (first_id, last_id),
-        )
-        plan = dict(zip((column[0] for column in cursor.description), cursor.fetchall()[0], strict=True))
-    finally:
-        cursor.close()
-    return int(plan["rows"] or 0)
+    statement = f"SELECT 1 FROM {source} WHERE id BETWEEN %s AND %s"  # noqa: S608
+    return expected_rows(db, statement, (first_id, last_id)) or 0
 
 
 def _by_id(task: TaskDocument, start: str, end: str, begins: str, ids: tuple[str, str]) -> Reading:

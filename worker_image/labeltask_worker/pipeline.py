@@ -241,7 +241,7 @@ class Pipeline:
             lambda db: commit_batch(db, self._schema, part.claim, batch, self._database.packet_bytes),
             where=f"a batch for {', '.join(f'{self._schema}.{name}' for name in sorted(batch.values))}",
         )
-        written = {name for name, count in part.claim.labelled.items() if count}
+        written = set(part.claim.labelled)
         if written - self._reported_tables or time.monotonic() - self._reported_at >= PROGRESS_SECONDS:
             self._reported_tables |= written
             self.report()
